@@ -1,2 +1,36 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask <command>`: a thin dispatch; each command lives in its own module.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::kafka::KafkaCommand;
+
+/// The project's commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One variant a command; a new command is a module and a line here.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a real Apache Kafka on loopback: up, status, topic, down
+    #[command(subcommand, arg_required_else_help = true)]
+    Kafka(KafkaCommand),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Kafka(command) => command.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The chain of causes is for the user; a backtrace is not.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
