@@ -1,2 +1,55 @@
-//! Placeholder.
+//! The edgelog engine: one log format and one set of rules for every medium, without `std` and without an allocator.
+//!
+//! A [`Log`] is a ring of segments on a [`Medium`]. Appending composes a frame in the caller's buffer and programs it once;
+//! [`Log::sync`] makes what was appended durable; a [`Reader`] gives records and gaps in order and verifies every byte it
+//! hands out. Named cursors live in the log itself. The bytes are described in `docs/FORMAT.md`.
+//!
+//! ```
+//! use edgelog_core::{Class, Event, Item, Log, LogId, RamMedium, Reader};
+//!
+//! let mut log = Log::create(RamMedium::<16384>::new(4096), [0u8; 512], LogId([7; 16]), 1_700_000_000_000)?;
+//! let topic = log.topic("door")?;
+//! let event = Event { topic, class: Class::Normal, key: None, payload: b"open" };
+//! let offset = log.append(&event, 1_700_000_000_500)?;
+//! assert_eq!(log.sync()?, offset + 1, "everything below this offset survives a power cut");
+//!
+//! let mut reader = Reader::at(0);
+//! let mut buffer = [0u8; 512];
+//! let limit = log.durable();
+//! match log.read(&mut reader, limit, &mut buffer)? {
+//!     Some(Item::Record(record)) => assert_eq!(record.payload, b"open"),
+//!     other => panic!("expected the record, got {other:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![no_std]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+mod error;
+mod format;
+mod log;
+mod medium;
+mod mount;
+mod ram;
+mod reader;
+mod ring;
+mod segment;
+mod state;
+mod types;
+mod view;
+
+pub use error::{AppendError, MountError, ReadError};
+pub use format::{
+    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, FORMAT_VERSION, KEY_LEN_MAX, SEGMENT_MAGIC,
+    TOPIC_NAME_LEN_MAX,
+};
+pub use log::{CONTROL_RESERVE, Log};
+pub use medium::{Geometry, GeometryError, Medium, SEGMENT_SIZE_MIN};
+pub use ram::{RamError, RamMedium};
+pub use reader::{Item, Reader, Record};
+pub use state::{CURSORS_MAX, Cursor, TOPICS_MAX, Topic};
+pub use types::{Class, CursorId, Event, Gap, GapReason, Identity, LogId, TopicId};
+pub use view::LogView;

@@ -1,0 +1,156 @@
+//! Control entries: the log's own facts, written between records and in segment snapshots.
+
+use super::take;
+
+/// The longest topic name, in bytes of UTF-8.
+pub const TOPIC_NAME_LEN_MAX: usize = 64;
+/// The longest cursor name, in bytes of UTF-8.
+pub const CURSOR_NAME_LEN_MAX: usize = 32;
+/// The longest anchor, in bytes.
+pub const ANCHOR_LEN_MAX: usize = 64;
+
+/// One control entry, borrowed from the bytes it was parsed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control<'a> {
+    /// Frames after this one are seeded with `epoch`.
+    Epoch {
+        epoch: u32,
+        resumed_from: u32,
+        next_offset: u64,
+    },
+    Topic {
+        topic: u16,
+        name: &'a str,
+    },
+    Cursor {
+        id: u8,
+        name: &'a str,
+    },
+    Commit {
+        id: u8,
+        offset: u64,
+        mark: i64,
+    },
+    Anchor {
+        id: u8,
+        bytes: &'a [u8],
+    },
+}
+
+/// The type of a control entry as it stands in a frame or snapshot item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ControlKind {
+    Epoch = 1,
+    Topic = 2,
+    Cursor = 3,
+    Commit = 4,
+    Anchor = 5,
+}
+
+/// The longest body of any control entry: a topic's id and name.
+pub(crate) const CONTROL_LEN_MAX: usize = 2 + TOPIC_NAME_LEN_MAX;
+const _: () = assert!(CONTROL_LEN_MAX >= ANCHOR_LEN_MAX && CONTROL_LEN_MAX >= CURSOR_NAME_LEN_MAX);
+
+/// A control body, built without an allocator.
+pub(crate) type Body = heapless::Vec<u8, CONTROL_LEN_MAX>;
+
+impl<'a> Control<'a> {
+    /// The entry, if type, id and body can be one. Unknown types are `None` and are skipped by readers.
+    pub(crate) fn parse(kind: u8, id: u8, body: &'a [u8]) -> Option<Self> {
+        let u64_at = |at| take(body, at).map(u64::from_le_bytes);
+        match kind {
+            1 if body.len() == 16 => Some(Self::Epoch {
+                epoch: u32::from_le_bytes(take(body, 0)?),
+                resumed_from: u32::from_le_bytes(take(body, 4)?),
+                next_offset: u64_at(8)?,
+            }),
+            2 => Some(Self::Topic {
+                topic: u16::from_le_bytes(take(body, 0)?),
+                name: name(body.get(2..)?, TOPIC_NAME_LEN_MAX)?,
+            }),
+            3 => Some(Self::Cursor { id, name: name(body, CURSOR_NAME_LEN_MAX)? }),
+            4 if body.len() == 16 => Some(Self::Commit {
+                id,
+                offset: u64_at(0)?,
+                mark: i64::from_le_bytes(take(body, 8)?),
+            }),
+            5 if (1..=ANCHOR_LEN_MAX).contains(&body.len()) => {
+                Some(Self::Anchor { id, bytes: body })
+            }
+            _ => None,
+        }
+    }
+
+    /// Type, id and body.
+    pub(crate) fn emit(&self) -> (ControlKind, u8, Body) {
+        let mut body = Body::new();
+        // Every body fits by the limits above; a longer one would be cut and then fail to parse, never overflow.
+        let mut put = |bytes: &[u8]| {
+            let room = CONTROL_LEN_MAX - body.len();
+            let _ = body.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
+        };
+        let (kind, id) = match self {
+            Self::Epoch { epoch, resumed_from, next_offset } => {
+                put(&epoch.to_le_bytes());
+                put(&resumed_from.to_le_bytes());
+                put(&next_offset.to_le_bytes());
+                (ControlKind::Epoch, 0)
+            }
+            Self::Topic { topic, name } => {
+                put(&topic.to_le_bytes());
+                put(name.as_bytes());
+                (ControlKind::Topic, 0)
+            }
+            Self::Cursor { id, name } => {
+                put(name.as_bytes());
+                (ControlKind::Cursor, *id)
+            }
+            Self::Commit { id, offset, mark } => {
+                put(&offset.to_le_bytes());
+                put(&mark.to_le_bytes());
+                (ControlKind::Commit, *id)
+            }
+            Self::Anchor { id, bytes } => {
+                put(bytes);
+                (ControlKind::Anchor, *id)
+            }
+        };
+        (kind, id, body)
+    }
+}
+
+fn name(bytes: &[u8], max: usize) -> Option<&str> {
+    let fits = (1..=max).contains(&bytes.len());
+    fits.then(|| core::str::from_utf8(bytes).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_control_entry_reads_back_as_written() {
+        let entries = [
+            Control::Epoch { epoch: 7, resumed_from: 4096, next_offset: u64::MAX },
+            Control::Topic { topic: 3, name: "host.metrics" },
+            Control::Cursor { id: 1, name: "kafka" },
+            Control::Commit { id: 1, offset: 5, mark: -1 },
+            Control::Anchor { id: 1, bytes: &[1, 2, 3] },
+        ];
+        for entry in entries {
+            let (kind, id, body) = entry.emit();
+            assert_eq!(Control::parse(kind as u8, id, &body), Some(entry));
+        }
+    }
+
+    #[test]
+    fn bodies_of_a_wrong_length_are_refused() {
+        assert_eq!(Control::parse(1, 0, &[0; 15]), None);
+        assert_eq!(Control::parse(2, 0, &[0, 0]), None, "a topic needs a name");
+        assert_eq!(Control::parse(3, 0, &[0xC0]), None, "names are UTF-8");
+        assert_eq!(Control::parse(4, 0, &[0; 17]), None);
+        assert_eq!(Control::parse(5, 0, &[]), None);
+        assert_eq!(Control::parse(99, 0, &[0; 16]), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! The segment header.
+
+use super::crc::Crc;
+use super::{put, take};
+use crate::medium::Geometry;
+use crate::types::LogId;
+
+/// The first bytes of every segment.
+pub const SEGMENT_MAGIC: [u8; 8] = *b"edgelog\0";
+
+/// The format that this build writes, and the only one it reads.
+pub const FORMAT_VERSION: u16 = 1;
+
+/// Bytes of the header before its snapshot.
+pub(crate) const SEGMENT_HEADER_LEN: u32 = 80;
+
+const CRC_AT: usize = 76;
+const _: () = assert!(CRC_AT + 4 == SEGMENT_HEADER_LEN as usize);
+
+/// A segment header that was parsed but whose CRC over the snapshot is not yet checked, or one to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub(crate) geometry: Geometry,
+    pub(crate) slot: u32,
+    pub(crate) log: LogId,
+    pub(crate) generation: u64,
+    pub(crate) base_offset: u64,
+    pub(crate) base_time: u64,
+    pub(crate) epoch: u32,
+    pub(crate) snapshot_len: u32,
+}
+
+/// What the fixed part of a header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parsed {
+    Header(SegmentHeader, u32),
+    /// The magic is right and the version is another.
+    Version(u16),
+    NotAHeader,
+}
+
+impl SegmentHeader {
+    /// Parses the fixed part; the second value is the stored CRC, to be compared with [`crc`](Self::crc) continued over the snapshot.
+    pub(crate) fn parse(bytes: &[u8; SEGMENT_HEADER_LEN as usize]) -> Parsed {
+        if take(bytes, 0) != Some(SEGMENT_MAGIC) {
+            return Parsed::NotAHeader;
+        }
+        match take(bytes, 8).map(u16::from_le_bytes) {
+            Some(FORMAT_VERSION) => {}
+            Some(other) => return Parsed::Version(other),
+            None => return Parsed::NotAHeader,
+        }
+        Self::parse_fields(bytes)
+            .map_or(Parsed::NotAHeader, |(header, crc)| Parsed::Header(header, crc))
+    }
+
+    fn parse_fields(bytes: &[u8]) -> Option<(Self, u32)> {
+        let [word_log2, erased] = take(bytes, 10)?;
+        let u32_at = |at| take(bytes, at).map(u32::from_le_bytes);
+        let u64_at = |at| take(bytes, at).map(u64::from_le_bytes);
+        let word = 1u32.checked_shl(u32::from(word_log2))?;
+        let geometry = Geometry::new(u32_at(60)?, u32_at(64)?, word, erased).ok()?;
+        let header = Self {
+            geometry,
+            slot: u32_at(12)?,
+            log: LogId(take(bytes, 16)?),
+            generation: u64_at(32)?,
+            base_offset: u64_at(40)?,
+            base_time: u64_at(48)?,
+            epoch: u32_at(56)?,
+            snapshot_len: u32_at(68)?,
+        };
+        let consistent = geometry.slot(header.generation) == header.slot
+            && header.first_frame() <= geometry.segment_size();
+        consistent.then_some((header, u32_at(CRC_AT)?))
+    }
+
+    /// The fixed part as bytes; `snapshot` is what follows it and is covered by the CRC.
+    pub(crate) fn emit(&self, snapshot: &[u8]) -> [u8; SEGMENT_HEADER_LEN as usize] {
+        let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
+        put(&mut bytes, 0, &SEGMENT_MAGIC);
+        put(&mut bytes, 8, &FORMAT_VERSION.to_le_bytes());
+        let word_log2 = u8::try_from(self.geometry.program_word().trailing_zeros()).unwrap_or(0);
+        put(&mut bytes, 10, &[word_log2, self.geometry.erased()]);
+        put(&mut bytes, 12, &self.slot.to_le_bytes());
+        put(&mut bytes, 16, &self.log.0);
+        put(&mut bytes, 32, &self.generation.to_le_bytes());
+        put(&mut bytes, 40, &self.base_offset.to_le_bytes());
+        put(&mut bytes, 48, &self.base_time.to_le_bytes());
+        put(&mut bytes, 56, &self.epoch.to_le_bytes());
+        put(&mut bytes, 60, &self.geometry.segment_size().to_le_bytes());
+        put(&mut bytes, 64, &self.geometry.segment_count().to_le_bytes());
+        put(&mut bytes, 68, &self.snapshot_len.to_le_bytes());
+        let mut crc = Self::crc(&bytes);
+        crc.update(snapshot);
+        put(&mut bytes, CRC_AT, &crc.finish().to_le_bytes());
+        bytes
+    }
+
+    /// The CRC over the fixed part, to be continued over the snapshot.
+    pub(crate) fn crc(bytes: &[u8; SEGMENT_HEADER_LEN as usize]) -> Crc {
+        let mut crc = Crc::new();
+        crc.update(bytes.get(..CRC_AT).unwrap_or_default());
+        crc
+    }
+
+    /// Position of the first frame.
+    pub(crate) const fn first_frame(&self) -> u32 {
+        self.geometry.align_up(SEGMENT_HEADER_LEN.saturating_add(self.snapshot_len))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> SegmentHeader {
+        SegmentHeader {
+            geometry: Geometry::new(4096, 4, 4, 0xFF).unwrap(),
+            slot: 2,
+            log: LogId([9; 16]),
+            generation: 6,
+            base_offset: 77,
+            base_time: 1_700_000_000_000,
+            epoch: 3,
+            snapshot_len: 5,
+        }
+    }
+
+    #[test]
+    fn a_header_reads_back_as_written() {
+        let bytes = header().emit(b"12345");
+        let Parsed::Header(parsed, crc) = SegmentHeader::parse(&bytes) else {
+            panic!("not parsed")
+        };
+        assert_eq!(parsed, header());
+        let mut expected = SegmentHeader::crc(&bytes);
+        expected.update(b"12345");
+        assert_eq!(crc, expected.finish());
+    }
+
+    #[test]
+    fn a_header_in_a_slot_that_is_not_its_own_is_refused() {
+        let bytes = SegmentHeader { slot: 1, ..header() }.emit(b"12345");
+        assert_eq!(SegmentHeader::parse(&bytes), Parsed::NotAHeader);
+    }
+
+    #[test]
+    fn a_newer_version_is_named() {
+        let mut bytes = header().emit(b"");
+        bytes[8] = 9;
+        assert_eq!(SegmentHeader::parse(&bytes), Parsed::Version(9));
+    }
+}

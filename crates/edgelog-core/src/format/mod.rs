@@ -1,0 +1,29 @@
+//! Bytes to values and back. The only place that knows where a byte stands; `docs/FORMAT.md` is the map.
+//!
+//! Nothing here reads a medium or believes a length: parsing gives a value only for bytes that can be one.
+
+mod control;
+mod crc;
+mod frame;
+mod header;
+
+pub(crate) use control::{Control, ControlKind};
+pub(crate) use crc::{Crc, Seed};
+pub(crate) use frame::{FRAME_HEADER_LEN, FrameHeader, Kind, PAYLOAD_LEN_MAX};
+pub(crate) use header::{Parsed, SEGMENT_HEADER_LEN, SegmentHeader};
+
+pub use control::{ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, TOPIC_NAME_LEN_MAX};
+pub use frame::KEY_LEN_MAX;
+pub use header::{FORMAT_VERSION, SEGMENT_MAGIC};
+
+/// Takes `N` bytes at `at`, or nothing.
+pub(crate) fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk::<N>().copied()
+}
+
+/// Writes `value` at `at`. The caller's ranges are constants inside fixed arrays, so a miss cannot happen; it would be ignored.
+pub(crate) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(range) = bytes.get_mut(at..at + value.len()) {
+        range.copy_from_slice(value);
+    }
+}

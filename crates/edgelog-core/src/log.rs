@@ -1,0 +1,556 @@
+//! The writer: append, sync, cursors, and rolling to the next segment.
+
+use crate::error::{AppendError, MountError, ReadError};
+use crate::format::{
+    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FRAME_HEADER_LEN, FrameHeader, KEY_LEN_MAX, Kind,
+    PAYLOAD_LEN_MAX, SEGMENT_HEADER_LEN, SegmentHeader, TOPIC_NAME_LEN_MAX,
+};
+use crate::medium::Medium;
+use crate::mount::{Mounted, mount};
+use crate::reader::{Item, Reader};
+use crate::ring::{End, Ring};
+use crate::segment::{low_16, to_usize};
+use crate::state::{CURSORS_MAX, Cursor, State, TOPICS_MAX, Topic};
+use crate::types::{Class, CursorId, Event, LogId, TopicId};
+
+/// Bytes at the end of the last free segment that records leave to cursors and anchors, so that a full log can still be emptied.
+pub const CONTROL_RESERVE: u32 = 512;
+
+/// One totally ordered log on one medium, open for appending.
+///
+/// `B` is the frame buffer: a record's whole frame must fit, and it must hold a segment header with its snapshot. Nothing else is allocated.
+///
+/// Only one `Log` may write to a medium at a time; the owner of the medium sees to that.
+#[derive(Debug)]
+pub struct Log<M, B> {
+    medium: M,
+    buffer: B,
+    ring: Ring,
+    state: State,
+    durable: u64,
+    damaged: u64,
+    /// True once this mount wrote its epoch: only then may it append.
+    opened: bool,
+    /// True when the next frame may say that everything before it is durable.
+    synced: bool,
+    poisoned: bool,
+}
+
+impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
+    /// Creates a log with the random id `id` on a medium that holds none, and makes it durable.
+    ///
+    /// `now_ms`: ms since 1970-01-01 UTC. Costs one erase, one program and one sync.
+    /// Power loss: the medium holds either no log or this empty one.
+    ///
+    /// # Errors
+    ///
+    /// [`MountError::Exists`] when there is a log already. The slots of other data are not touched before the ring reaches them.
+    pub fn create(
+        mut medium: M,
+        buffer: B,
+        id: LogId,
+        now_ms: u64,
+    ) -> Result<Self, MountError<M::Error>> {
+        match Ring::survey(&mut medium) {
+            Ok(ring) => return Err(MountError::Exists(ring.log)),
+            Err(MountError::NoLog { .. }) => {}
+            Err(other) => return Err(other),
+        }
+        let geometry = medium.geometry();
+        let newest = SegmentHeader {
+            geometry,
+            slot: 0,
+            log: id,
+            generation: 0,
+            base_offset: 0,
+            base_time: now_ms,
+            epoch: 1,
+            snapshot_len: 0,
+        };
+        let ring = Ring { log: id, geometry, oldest: 0, newest, end: End::start_of(&newest) };
+        let mounted = Mounted { ring, state: State::default(), damaged: 0 };
+        let mut log = Self::from_mounted(medium, buffer, mounted);
+        log.write_header(newest).map_err(|error| match error {
+            AppendError::Medium(error) => MountError::Medium(error),
+            _ => MountError::TooMany,
+        })?;
+        log.opened = true;
+        Ok(log)
+    }
+
+    /// Mounts the log that the medium holds. Writes nothing; damage costs the damaged records and is counted in [`damaged`](Self::damaged).
+    ///
+    /// Everything found is durable afterwards: an owner that was killed may have left bytes that were written and not synced.
+    /// Costs one header read for each segment, one sync, then one pass over the newest segment.
+    /// Power loss: changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`MountError`]: there is no log, it has another geometry or a newer version, or the device failed.
+    pub fn mount(mut medium: M, buffer: B) -> Result<Self, MountError<M::Error>> {
+        medium.sync()?;
+        let mounted = mount(&mut medium)?;
+        Ok(Self::from_mounted(medium, buffer, mounted))
+    }
+
+    fn from_mounted(medium: M, buffer: B, mounted: Mounted) -> Self {
+        let Mounted { ring, state, damaged } = mounted;
+        let durable = ring.end.offset;
+        Self {
+            medium,
+            buffer,
+            ring,
+            state,
+            durable,
+            damaged,
+            opened: false,
+            synced: true,
+            poisoned: false,
+        }
+    }
+
+    /// Appends one event and gives its offset. It is visible at once and durable after the next [`sync`](Self::sync).
+    ///
+    /// `now_ms`: ms since 1970-01-01 UTC. A clock that runs backwards is held at the last record's time.
+    /// Costs one program of the frame; when the segment is full also one sync, erase, program and sync. The first append of a mount costs one frame and one sync more.
+    /// Power loss before the sync: the record is whole or absent.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]; nothing was stored and everything acknowledged before still holds.
+    pub fn append(&mut self, event: &Event<'_>, now_ms: u64) -> Result<u64, AppendError<M::Error>> {
+        self.usable()?;
+        if event.key.is_some_and(|key| key.len() > KEY_LEN_MAX) {
+            return Err(AppendError::BadLength { what: "key", limit: KEY_LEN_MAX });
+        }
+        if self.state.topic(event.topic).is_none() {
+            return Err(AppendError::Unknown { what: "topic" });
+        }
+        let length = self.checked_len(event)?;
+        self.open_epoch(now_ms)?;
+        let time = now_ms.max(self.ring.end.time);
+        let time_delta = self.make_room(length, time, CONTROL_RESERVE)?;
+        let header = FrameHeader {
+            crc: 0,
+            payload_len: u32::try_from(event.payload.len()).unwrap_or(PAYLOAD_LEN_MAX),
+            kind: Kind::Record,
+            class: event.class,
+            has_key: event.key.is_some(),
+            synced: self.synced,
+            topic: event.topic.get(),
+            offset_low: low_16(self.ring.end.offset),
+            time_delta,
+        };
+        self.program_frame(header, event.key.unwrap_or_default(), event.payload)?;
+        self.ring.end.time = time;
+        let offset = self.ring.end.offset;
+        self.ring.end.offset += 1;
+        Ok(offset)
+    }
+
+    /// Makes everything appended so far durable and gives the durable offset: every record below it survives any power cut.
+    ///
+    /// # Errors
+    ///
+    /// The device failed; the log is poisoned, and what was durable before still is.
+    pub fn sync(&mut self) -> Result<u64, AppendError<M::Error>> {
+        self.usable()?;
+        if !self.synced {
+            if let Err(error) = self.medium.sync() {
+                self.poisoned = true;
+                return Err(AppendError::Medium(error));
+            }
+            self.synced = true;
+        }
+        self.durable = self.ring.end.offset;
+        Ok(self.durable)
+    }
+
+    /// The id of the topic `name`, which is created when it is new (one small frame).
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::BadLength`] (1 to [`TOPIC_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`TOPICS_MAX`], or the medium's.
+    pub fn topic(&mut self, name: &str) -> Result<TopicId, AppendError<M::Error>> {
+        if let Some(id) = self.state.topic_named(name) {
+            return Ok(id);
+        }
+        check_name("topic name", name, TOPIC_NAME_LEN_MAX)?;
+        let id = u16::try_from(self.state.topics.len()).unwrap_or(u16::MAX);
+        if self.state.topics.is_full() {
+            return Err(AppendError::TooMany { what: "topic", limit: TOPICS_MAX });
+        }
+        self.control(&Control::Topic { topic: id, name })?;
+        Ok(TopicId(id))
+    }
+
+    /// The durable cursor `name`, which is created at `start` when it is new (two small frames). An existing cursor keeps its place.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::BadLength`] (1 to [`CURSOR_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`CURSORS_MAX`], or the medium's.
+    pub fn cursor(&mut self, name: &str, start: u64) -> Result<CursorId, AppendError<M::Error>> {
+        if let Some(id) = self.state.cursor_named(name) {
+            return Ok(id);
+        }
+        check_name("cursor name", name, CURSOR_NAME_LEN_MAX)?;
+        let id = u8::try_from(self.state.cursors.len()).unwrap_or(u8::MAX);
+        if self.state.cursors.is_full() {
+            return Err(AppendError::TooMany { what: "cursor", limit: CURSORS_MAX });
+        }
+        self.control(&Control::Cursor { id, name })?;
+        self.control(&Control::Commit { id, offset: start.min(self.durable), mark: 0 })?;
+        Ok(CursorId(id))
+    }
+
+    /// Moves a cursor: everything below `offset` is done. Committing twice, late or out of order is harmless.
+    ///
+    /// `offset` above the durable offset is held at it; `mark` is the consumer's own note. Costs one 32-byte frame, no sync:
+    /// the commit is durable with the next [`sync`](Self::sync).
+    /// Power loss before that: the cursor is at its old place.
+    ///
+    /// # Errors
+    ///
+    /// The medium's, or [`AppendError::Full`]: the commit holds in memory and is stored when a segment is free.
+    pub fn commit(
+        &mut self,
+        cursor: CursorId,
+        offset: u64,
+        mark: i64,
+    ) -> Result<(), AppendError<M::Error>> {
+        let Some(current) = self.state.cursor(cursor) else {
+            return Err(AppendError::Unknown { what: "cursor" });
+        };
+        let offset = offset.min(self.durable);
+        if offset < current.offset || (offset == current.offset && mark == current.mark) {
+            return Ok(());
+        }
+        self.control(&Control::Commit { id: cursor.0, offset, mark })
+    }
+
+    /// Sets a cursor's anchor, its consumer's own state of 1 to [`ANCHOR_LEN_MAX`] bytes. Durable with the next [`sync`](Self::sync).
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::BadLength`], [`AppendError::Unknown`], [`AppendError::Full`], or the medium's.
+    pub fn set_anchor(
+        &mut self,
+        cursor: CursorId,
+        bytes: &[u8],
+    ) -> Result<(), AppendError<M::Error>> {
+        if self.state.cursor(cursor).is_none() {
+            return Err(AppendError::Unknown { what: "cursor" });
+        }
+        if !(1..=ANCHOR_LEN_MAX).contains(&bytes.len()) {
+            return Err(AppendError::BadLength { what: "anchor", limit: ANCHOR_LEN_MAX });
+        }
+        self.control(&Control::Anchor { id: cursor.0, bytes })
+    }
+
+    /// The next record or gap below `limit`, which is usually [`visible`](Self::visible) or [`durable`](Self::durable).
+    ///
+    /// `buffer` takes the whole frame: the record is borrowed from it. `None`: the reader is at `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; the reader stays where it was. Damage is not an error but a gap.
+    pub fn read<'b>(
+        &mut self,
+        reader: &mut Reader,
+        limit: u64,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
+        reader.next(&mut self.medium, &self.ring, limit, buffer)
+    }
+
+    /// The log's id.
+    pub fn id(&self) -> LogId {
+        self.ring.log
+    }
+
+    /// The epoch of the last append, or of the log's end when nothing was appended since it was mounted.
+    pub fn epoch(&self) -> u32 {
+        self.ring.end.epoch
+    }
+
+    /// Every record below this offset was appended.
+    pub fn visible(&self) -> u64 {
+        self.ring.end.offset
+    }
+
+    /// Every record below this offset survives any power cut.
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// The offset of the oldest record that is still there.
+    ///
+    /// # Errors
+    ///
+    /// The device could not read.
+    pub fn earliest(&mut self) -> Result<u64, M::Error> {
+        let header = self.ring.header(&mut self.medium, self.ring.oldest)?;
+        Ok(header.unwrap_or(self.ring.newest).base_offset)
+    }
+
+    /// Durable records that mounting found damaged at or near the end of the log.
+    pub fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// Live segments, and how many of them the ring has.
+    pub fn segments(&self) -> (u64, u32) {
+        (self.ring.newest.generation - self.ring.oldest + 1, self.ring.geometry.segment_count())
+    }
+
+    /// The topics, in order of their ids.
+    pub fn topics(&self) -> &[Topic] {
+        &self.state.topics
+    }
+
+    /// The durable cursors.
+    pub fn cursors(&self) -> &[Cursor] {
+        &self.state.cursors
+    }
+
+    /// The medium, for its own figures.
+    pub fn medium(&self) -> &M {
+        &self.medium
+    }
+
+    /// Ends the log without writing and gives medium and buffer back.
+    pub fn into_parts(self) -> (M, B) {
+        (self.medium, self.buffer)
+    }
+
+    fn usable(&self) -> Result<(), AppendError<M::Error>> {
+        if self.poisoned { Err(AppendError::Poisoned) } else { Ok(()) }
+    }
+
+    /// Bytes of the event's frame, if buffer and segments can hold it.
+    fn checked_len(&self, event: &Event<'_>) -> Result<u32, AppendError<M::Error>> {
+        let geometry = &self.ring.geometry;
+        let key = event.key.map_or(0, |key| key.len() + 1);
+        let align = to_usize(geometry.align());
+        let payload_at = (to_usize(FRAME_HEADER_LEN) + key).next_multiple_of(align);
+        let frame_bytes =
+            payload_at.saturating_add(event.payload.len()).div_ceil(align).saturating_mul(align);
+        // A record must fit an empty segment beside the largest snapshot, or it could never be stored.
+        let segment_room = geometry
+            .segment_size()
+            .saturating_sub(SEGMENT_HEADER_LEN + CONTROL_RESERVE + self.snapshot_len());
+        let limit = to_usize(segment_room.min(PAYLOAD_LEN_MAX)).min(self.buffer.as_ref().len());
+        match u32::try_from(frame_bytes) {
+            Ok(length) if frame_bytes <= limit => Ok(length),
+            _ => Err(AppendError::TooLarge { frame_bytes, limit }),
+        }
+    }
+
+    fn snapshot_len(&self) -> u32 {
+        let topics = self.state.topics.iter().map(|topic| 6 + topic.name.len());
+        let cursors = self.state.cursors.iter().map(|c| 28 + c.name.len() + c.anchor.len());
+        u32::try_from(topics.sum::<usize>() + cursors.sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
+    /// Writes one control entry. It is folded into the state first, so that rolling carries it in the new segment's snapshot.
+    fn control(&mut self, control: &Control<'_>) -> Result<(), AppendError<M::Error>> {
+        self.usable()?;
+        self.open_epoch(self.ring.end.time)?;
+        let (kind, id, body) = control.emit();
+        let mut header = self.control_header(kind as u8, id, body.len());
+        let length = header.frame_len(0, &self.ring.geometry);
+        let generation = self.ring.newest.generation;
+        let before = self.state.clone();
+        if self.state.apply(control).is_err() {
+            self.state = before;
+            return Err(AppendError::TooMany { what: "topic or cursor", limit: CURSORS_MAX });
+        }
+        match self.make_room(length, self.ring.end.time, 0) {
+            Ok(_) if self.ring.newest.generation != generation => return Ok(()),
+            Ok(time_delta) => header.time_delta = time_delta,
+            Err(error) => {
+                // A commit is true whether it is stored or not, and may be what frees the next segment.
+                if !matches!(control, Control::Commit { .. }) {
+                    self.state = before;
+                }
+                return Err(error);
+            }
+        }
+        header.synced = self.synced;
+        self.program_frame(header, &[], &body)
+    }
+
+    fn control_header(&self, kind: u8, id: u8, body_len: usize) -> FrameHeader {
+        FrameHeader {
+            crc: 0,
+            payload_len: u32::try_from(body_len).unwrap_or(0),
+            kind: Kind::Control,
+            class: Class::Critical,
+            has_key: false,
+            synced: self.synced,
+            topic: u16::from_le_bytes([kind, id]),
+            offset_low: low_16(self.ring.end.offset),
+            time_delta: 0,
+        }
+    }
+
+    /// Before this mount's first frame: the next epoch, durable, so that what becomes visible now never shares an identity with
+    /// what a crash took away, and frames that the crash left behind the end never validate.
+    fn open_epoch(&mut self, now_ms: u64) -> Result<(), AppendError<M::Error>> {
+        if self.opened {
+            return Ok(());
+        }
+        let epoch = self.ring.end.epoch.saturating_add(1);
+        let control = Control::Epoch {
+            epoch,
+            resumed_from: self.ring.end.position,
+            next_offset: self.ring.end.offset,
+        };
+        let (kind, id, body) = control.emit();
+        let mut header = self.control_header(kind as u8, id, body.len());
+        let length = header.frame_len(0, &self.ring.geometry);
+        let time = now_ms.max(self.ring.end.time);
+        match u32::try_from(time - self.ring.newest.base_time) {
+            Ok(delta) if self.fits(length, 0) => {
+                header.time_delta = delta;
+                self.program_frame(header, &[], &body)?;
+                self.ring.end.epoch = epoch;
+                self.sync()?;
+            }
+            _ => self.roll(time, epoch)?,
+        }
+        self.opened = true;
+        Ok(())
+    }
+
+    fn fits(&self, length: u32, reserve: u32) -> bool {
+        let end = self.ring.end.position.saturating_add(length).saturating_add(reserve);
+        end <= self.ring.geometry.segment_size()
+    }
+
+    /// Room for a frame of `length` bytes, in this segment or, after a roll, in the next; gives the frame's time delta.
+    ///
+    /// The last `reserve` bytes are only used when the next segment is free.
+    fn make_room(
+        &mut self,
+        length: u32,
+        time: u64,
+        reserve: u32,
+    ) -> Result<u32, AppendError<M::Error>> {
+        if let Ok(delta) = u32::try_from(time - self.ring.newest.base_time)
+            && self.fits(length, 0)
+            && (self.fits(length, reserve) || self.next_is_free()?)
+        {
+            return Ok(delta);
+        }
+        self.roll(time, self.ring.end.epoch)?;
+        Ok(0)
+    }
+
+    /// Whether the next slot holds nothing that is still needed: every cursor has passed it, and there is a cursor.
+    fn next_is_free(&mut self) -> Result<bool, AppendError<M::Error>> {
+        let next = self.ring.newest.generation + 1;
+        let count = u64::from(self.ring.geometry.segment_count());
+        let Some(evicted) = next.checked_sub(count).filter(|&evicted| evicted >= self.ring.oldest)
+        else {
+            return Ok(true);
+        };
+        let keep_from = self.ring.next_header(&mut self.medium, evicted)?.base_offset;
+        Ok(self.state.least_commit().is_some_and(|least| least >= keep_from))
+    }
+
+    /// Seals the segment and opens the next one.
+    fn roll(&mut self, time: u64, epoch: u32) -> Result<(), AppendError<M::Error>> {
+        if !self.next_is_free()? {
+            return Err(AppendError::Full);
+        }
+        self.sync()?;
+        let generation = self.ring.newest.generation + 1;
+        self.write_header(SegmentHeader {
+            slot: self.ring.geometry.slot(generation),
+            generation,
+            base_offset: self.ring.end.offset,
+            base_time: time,
+            epoch,
+            snapshot_len: 0,
+            ..self.ring.newest
+        })?;
+        self.ring.oldest = self.ring.oldest.max(self.ring.first_live());
+        Ok(())
+    }
+
+    /// Erases the slot of `header`, writes header and snapshot, and goes on behind them. Until the last sync returns the log is as before.
+    fn write_header(&mut self, header: SegmentHeader) -> Result<(), AppendError<M::Error>> {
+        let geometry = header.geometry;
+        let buffer = self.buffer.as_mut();
+        let needed = AppendError::TooLarge {
+            frame_bytes: to_usize(geometry.align_up(SEGMENT_HEADER_LEN)),
+            limit: buffer.len(),
+        };
+        let Some((fixed, rest)) = buffer.split_first_chunk_mut() else { return Err(needed) };
+        let Some(length) = self.state.emit(rest) else { return Err(needed) };
+        let Ok(snapshot_len) = u32::try_from(length) else { return Err(needed) };
+        let header = SegmentHeader { snapshot_len, ..header };
+        *fixed = header.emit(rest.get(..length).unwrap_or_default());
+        let end = to_usize(geometry.align_up(SEGMENT_HEADER_LEN + snapshot_len));
+        let Some(bytes) = buffer.get_mut(..end) else { return Err(needed) };
+        if let Some(padding) = bytes.get_mut(to_usize(SEGMENT_HEADER_LEN) + length..) {
+            padding.fill(geometry.erased());
+        }
+        self.medium.erase(header.slot)?;
+        self.medium.program(header.slot, 0, bytes)?;
+        if let Err(error) = self.medium.sync() {
+            self.poisoned = true;
+            return Err(AppendError::Medium(error));
+        }
+        let time = self.ring.end.time;
+        self.ring.newest = header;
+        self.ring.end = End { time: time.max(header.base_time), ..End::start_of(&header) };
+        self.synced = true;
+        Ok(())
+    }
+
+    /// Composes a frame in the buffer and programs it at the end. The caller made sure of the room.
+    fn program_frame(
+        &mut self,
+        mut header: FrameHeader,
+        key: &[u8],
+        payload: &[u8],
+    ) -> Result<(), AppendError<M::Error>> {
+        let geometry = self.ring.geometry;
+        let position = self.ring.end.position;
+        let key_len = u32::try_from(key.len()).unwrap_or(0);
+        let length = header.frame_len(key_len, &geometry);
+        let buffer = self.buffer.as_mut();
+        let limit = buffer.len();
+        let too_large = AppendError::TooLarge { frame_bytes: to_usize(length), limit };
+        let Some(frame) = buffer.get_mut(..to_usize(length)) else { return Err(too_large) };
+        frame.fill(geometry.erased());
+        let mut crc = self.ring.seed().at(position);
+        crc.update(header.emit().get(4..).unwrap_or_default());
+        if header.has_key {
+            let key_at = to_usize(FRAME_HEADER_LEN);
+            let prefix = [u8::try_from(key.len()).unwrap_or(u8::MAX)];
+            crate::format::put(frame, key_at, &prefix);
+            crate::format::put(frame, key_at + 1, key);
+            crc.update(&prefix);
+            crc.update(key);
+        }
+        crc.update(payload);
+        crate::format::put(frame, to_usize(header.payload_at(key_len, &geometry)), payload);
+        header.crc = crc.finish();
+        crate::format::put(frame, 0, &header.emit());
+        if let Err(error) = self.medium.program(self.ring.newest.slot, position, frame) {
+            self.poisoned = true;
+            return Err(AppendError::Medium(error));
+        }
+        self.ring.end.position += length;
+        self.synced = false;
+        Ok(())
+    }
+}
+
+fn check_name<E>(what: &'static str, name: &str, limit: usize) -> Result<(), AppendError<E>> {
+    let fits = (1..=limit).contains(&name.len());
+    if fits { Ok(()) } else { Err(AppendError::BadLength { what, limit }) }
+}

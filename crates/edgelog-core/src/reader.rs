@@ -1,0 +1,239 @@
+//! Reading in order, with gaps where records are gone.
+
+use crate::error::ReadError;
+use crate::format::{Control, FRAME_HEADER_LEN, Kind, Seed, SegmentHeader};
+use crate::medium::Medium;
+use crate::mount::lost_before;
+use crate::ring::Ring;
+use crate::segment::{Ahead, Frame, frame_into, look_ahead, to_usize, with_control};
+use crate::types::{Class, Gap, GapReason, Identity, TopicId};
+
+/// A place in a log, to be handed to [`Log::read`](crate::Log::read). It holds no reference and costs nothing to keep.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    offset: u64,
+    at: Option<At>,
+}
+
+/// One thing that a reader meets.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a consumer must handle both, and there is nothing else"
+)]
+pub enum Item<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// Records that are gone, counted.
+    Gap(Gap),
+}
+
+/// A verified record, borrowed from the caller's buffer. The payload is aligned as the buffer is, up to 8 bytes or the program word.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Record<'a> {
+    /// Its name for ever.
+    pub identity: Identity,
+    /// Its topic.
+    pub topic: TopicId,
+    /// Its priority.
+    pub class: Class,
+    /// When it was appended: ms since 1970-01-01 UTC, never less than the record before it.
+    pub time_ms: u64,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// The event.
+    pub payload: &'a [u8],
+}
+
+/// Where in which segment.
+#[derive(Clone, Copy, Debug)]
+struct At {
+    header: SegmentHeader,
+    position: u32,
+    /// The offset of the next record at `position`. Greater than the reader's offset when records before it are gone.
+    offset: u64,
+    epoch: u32,
+    reason: GapReason,
+}
+
+impl Reader {
+    /// A reader whose next record is `offset`. An offset before the log's first record gives a gap, one beyond its end waits.
+    #[must_use]
+    pub const fn at(offset: u64) -> Self {
+        Self { offset, at: None }
+    }
+
+    /// The offset of the next record.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(crate) fn next<'b, M: Medium>(
+        &mut self,
+        medium: &mut M,
+        ring: &Ring,
+        limit: u64,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
+        let limit = limit.min(ring.end.offset);
+        loop {
+            if self.offset >= limit {
+                return Ok(None);
+            }
+            let mut at = match self.at {
+                Some(at) if at.header.generation >= ring.oldest => at,
+                _ => seek(medium, ring, self.offset)?,
+            };
+            if at.offset > self.offset {
+                let gap = Gap { from: self.offset, to: at.offset.min(limit), reason: at.reason };
+                self.offset = gap.to;
+                self.at = Some(at);
+                return Ok(Some(Item::Gap(gap)));
+            }
+            let found = at.step(medium, ring, buffer)?;
+            self.at = Some(at);
+            if let Some(frame) = found
+                && at.offset > self.offset
+            {
+                self.offset = at.offset;
+                return Ok(Some(Item::Record(at.record(ring, &frame, buffer))));
+            }
+        }
+    }
+}
+
+/// The segment that holds `offset`, or the first one after it. Reads at most one header for each segment.
+fn seek<M: Medium>(medium: &mut M, ring: &Ring, offset: u64) -> Result<At, M::Error> {
+    let mut oldest_readable = ring.newest;
+    for generation in (ring.oldest..=ring.newest.generation).rev() {
+        if let Some(header) = ring.header(medium, generation)? {
+            oldest_readable = header;
+            if header.base_offset <= offset {
+                break;
+            }
+        }
+    }
+    Ok(At::start(oldest_readable, GapReason::Evicted))
+}
+
+impl At {
+    const fn start(header: SegmentHeader, reason: GapReason) -> Self {
+        Self {
+            header,
+            position: header.first_frame(),
+            offset: header.base_offset,
+            epoch: header.epoch,
+            reason,
+        }
+    }
+
+    /// One frame, one jump over damage, or one segment further. Gives the frame when it is a record; its offset is then `self.offset - 1`.
+    fn step<M: Medium>(
+        &mut self,
+        medium: &mut M,
+        ring: &Ring,
+        buffer: &mut [u8],
+    ) -> Result<Option<Frame>, ReadError<M::Error>> {
+        let until = self.until(ring);
+        let seed = self.seed(ring);
+        let frame = match frame_into(medium, &seed, self.position, until, buffer)? {
+            Ok(frame) => frame,
+            Err(needed) => return Err(ReadError::BufferTooSmall { needed }),
+        };
+        let Some(frame) = frame else {
+            self.skip_invalid(medium, ring, &seed, until)?;
+            return Ok(None);
+        };
+        self.position = frame.position + frame.length;
+        match frame.header.kind {
+            Kind::Record => {
+                self.offset += 1;
+                Ok(Some(frame))
+            }
+            Kind::Control => {
+                self.take_control(medium, &seed, &frame)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn take_control<M: Medium>(
+        &mut self,
+        medium: &mut M,
+        seed: &Seed,
+        frame: &Frame,
+    ) -> Result<(), M::Error> {
+        with_control(medium, seed, frame, |control| {
+            if let Some(Control::Epoch { epoch, next_offset, .. }) = control {
+                self.epoch = epoch;
+                self.lost_to(next_offset);
+            }
+        })
+    }
+
+    /// The end of the segment, or damage.
+    fn skip_invalid<M: Medium>(
+        &mut self,
+        medium: &mut M,
+        ring: &Ring,
+        seed: &Seed,
+        until: u32,
+    ) -> Result<(), M::Error> {
+        let next = ring.next_header(medium, self.header.generation)?;
+        let is_newest = self.header.generation == ring.newest.generation;
+        if !is_newest && next.base_offset == self.offset {
+            *self = Self::start(next, GapReason::Damaged);
+            return Ok(());
+        }
+        let ahead = Ahead { from: self.position, until, offset: self.offset, synced_only: false };
+        if let Some((frame, seed)) = look_ahead(medium, seed, ahead)? {
+            self.lost_to(self.offset + lost_before(&frame, self.offset));
+            self.position = frame.position;
+            self.epoch = seed.epoch;
+        } else if is_newest {
+            self.position = until;
+            self.lost_to(ring.end.offset);
+        } else {
+            *self = Self::start(next, GapReason::Damaged);
+        }
+        Ok(())
+    }
+
+    fn lost_to(&mut self, offset: u64) {
+        if offset > self.offset {
+            self.offset = offset;
+            self.reason = GapReason::Damaged;
+        }
+    }
+
+    const fn until(&self, ring: &Ring) -> u32 {
+        if self.header.generation == ring.newest.generation {
+            ring.end.position
+        } else {
+            ring.geometry.segment_size()
+        }
+    }
+
+    const fn seed(&self, ring: &Ring) -> Seed {
+        Seed { log: ring.log, generation: self.header.generation, epoch: self.epoch }
+    }
+
+    fn record<'b>(&self, ring: &Ring, frame: &Frame, buffer: &'b [u8]) -> Record<'b> {
+        let key_at = to_usize(FRAME_HEADER_LEN) + 1;
+        let payload_at = to_usize(frame.payload_at(&ring.geometry));
+        let payload_end = payload_at + to_usize(frame.header.payload_len);
+        Record {
+            identity: Identity { log: ring.log, epoch: self.epoch, offset: self.offset - 1 },
+            topic: TopicId(frame.header.topic),
+            class: frame.header.class,
+            time_ms: self.header.base_time.saturating_add(u64::from(frame.header.time_delta)),
+            key: frame
+                .header
+                .has_key
+                .then(|| buffer.get(key_at..key_at + to_usize(frame.key_len)).unwrap_or_default()),
+            payload: buffer.get(payload_at..payload_end).unwrap_or_default(),
+        }
+    }
+}

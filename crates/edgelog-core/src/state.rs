@@ -1,0 +1,203 @@
+//! What control frames add up to: topics, cursors, commits, anchors. Bounded, and written whole into every segment header.
+
+use crate::format::{
+    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, ControlKind, TOPIC_NAME_LEN_MAX, take,
+};
+use crate::types::{CursorId, TopicId};
+use heapless::{String, Vec};
+
+/// Topics in one log.
+pub const TOPICS_MAX: usize = 32;
+/// Durable cursors in one log.
+pub const CURSORS_MAX: usize = 8;
+
+/// A topic of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Topic {
+    /// Its number in records.
+    pub id: TopicId,
+    /// Its name.
+    pub name: String<TOPIC_NAME_LEN_MAX>,
+}
+
+/// A durable cursor of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cursor {
+    /// Its number in commits.
+    pub id: CursorId,
+    /// Its name.
+    pub name: String<CURSOR_NAME_LEN_MAX>,
+    /// Everything below this offset is done.
+    pub offset: u64,
+    /// The consumer's own note, stored with the offset.
+    pub mark: i64,
+    /// The consumer's own state, opaque to the log; empty when none was set.
+    pub anchor: Vec<u8, ANCHOR_LEN_MAX>,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    pub(crate) topics: Vec<Topic, TOPICS_MAX>,
+    pub(crate) cursors: Vec<Cursor, CURSORS_MAX>,
+}
+
+/// More topics or cursors than there is room for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom;
+
+/// Bytes of a snapshot item before its body.
+const ITEM_HEADER_LEN: usize = 4;
+
+impl State {
+    pub(crate) fn topic(&self, id: TopicId) -> Option<&Topic> {
+        self.topics.iter().find(|topic| topic.id == id)
+    }
+
+    pub(crate) fn topic_named(&self, name: &str) -> Option<TopicId> {
+        self.topics.iter().find(|topic| topic.name == name).map(|topic| topic.id)
+    }
+
+    pub(crate) fn cursor(&self, id: CursorId) -> Option<&Cursor> {
+        self.cursors.iter().find(|cursor| cursor.id == id)
+    }
+
+    pub(crate) fn cursor_named(&self, name: &str) -> Option<CursorId> {
+        self.cursors.iter().find(|cursor| cursor.name == name).map(|cursor| cursor.id)
+    }
+
+    /// The greatest offset that any cursor committed.
+    pub(crate) fn greatest_commit(&self) -> u64 {
+        self.cursors.iter().map(|cursor| cursor.offset).max().unwrap_or(0)
+    }
+
+    /// The offset below which nobody needs records; `None` without cursors, because then nobody has read anything.
+    pub(crate) fn least_commit(&self) -> Option<u64> {
+        self.cursors.iter().map(|cursor| cursor.offset).min()
+    }
+
+    /// Folds one entry in. Applying an entry twice, or an old commit late, changes nothing.
+    pub(crate) fn apply(&mut self, control: &Control<'_>) -> Result<(), NoRoom> {
+        match *control {
+            Control::Epoch { .. } => Ok(()),
+            Control::Topic { topic, name } => {
+                let id = TopicId(topic);
+                if self.topic(id).is_some() {
+                    return Ok(());
+                }
+                let name = String::try_from(name).map_err(|_| NoRoom)?;
+                self.topics.push(Topic { id, name }).map_err(|_| NoRoom)
+            }
+            Control::Cursor { id, name } => {
+                let id = CursorId(id);
+                if self.cursor(id).is_some() {
+                    return Ok(());
+                }
+                let name = String::try_from(name).map_err(|_| NoRoom)?;
+                let cursor = Cursor { id, name, offset: 0, mark: 0, anchor: Vec::new() };
+                self.cursors.push(cursor).map_err(|_| NoRoom)
+            }
+            Control::Commit { id, offset, mark } => {
+                if let Some(cursor) = self.cursor_mut(id)
+                    && offset >= cursor.offset
+                {
+                    cursor.offset = offset;
+                    cursor.mark = mark;
+                }
+                Ok(())
+            }
+            Control::Anchor { id, bytes } => {
+                if let Some(cursor) = self.cursor_mut(id) {
+                    cursor.anchor = Vec::from_slice(bytes).map_err(|_| NoRoom)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the snapshot; `None` when it does not fit.
+    pub(crate) fn emit(&self, bytes: &mut [u8]) -> Option<usize> {
+        let mut length = 0;
+        for topic in &self.topics {
+            let item = Control::Topic { topic: topic.id.0, name: &topic.name };
+            emit_item(&item, bytes, &mut length)?;
+        }
+        for Cursor { id, name, offset, mark, anchor } in &self.cursors {
+            emit_item(&Control::Cursor { id: id.0, name }, bytes, &mut length)?;
+            let commit = Control::Commit { id: id.0, offset: *offset, mark: *mark };
+            emit_item(&commit, bytes, &mut length)?;
+            if !anchor.is_empty() {
+                emit_item(&Control::Anchor { id: id.0, bytes: anchor }, bytes, &mut length)?;
+            }
+        }
+        Some(length)
+    }
+
+    /// Folds a snapshot item in and gives the bytes it took; `None` at the end or at bytes that are no item.
+    pub(crate) fn apply_item(&mut self, bytes: &[u8]) -> Option<Result<usize, NoRoom>> {
+        let [kind, id, low, high] = take(bytes, 0)?;
+        let end = ITEM_HEADER_LEN + usize::from(u16::from_le_bytes([low, high]));
+        let body = bytes.get(ITEM_HEADER_LEN..end)?;
+        // An item of a type that this build does not know is skipped: it can only add.
+        let applied = Control::parse(kind, id, body).map_or(Ok(()), |control| self.apply(&control));
+        Some(applied.map(|()| end))
+    }
+
+    fn cursor_mut(&mut self, id: u8) -> Option<&mut Cursor> {
+        self.cursors.iter_mut().find(|cursor| cursor.id.0 == id)
+    }
+}
+
+/// The longest item, so that a snapshot can be read through a small window.
+pub(crate) const ITEM_LEN_MAX: usize = ITEM_HEADER_LEN + 2 + TOPIC_NAME_LEN_MAX;
+
+fn emit_item(control: &Control<'_>, bytes: &mut [u8], length: &mut usize) -> Option<()> {
+    let (kind, id, body): (ControlKind, _, _) = control.emit();
+    let [low, high] = u16::try_from(body.len()).ok()?.to_le_bytes();
+    let end = *length + ITEM_HEADER_LEN + body.len();
+    let item = bytes.get_mut(*length..end)?;
+    let (head, tail) = item.split_at_mut(ITEM_HEADER_LEN);
+    head.copy_from_slice(&[kind as u8, id, low, high]);
+    tail.copy_from_slice(&body);
+    *length = end;
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_gives_the_same_state_back() {
+        let mut state = State::default();
+        for control in [
+            Control::Topic { topic: 0, name: "a" },
+            Control::Topic { topic: 1, name: "b" },
+            Control::Cursor { id: 0, name: "kafka" },
+            Control::Commit { id: 0, offset: 9, mark: 4 },
+            Control::Anchor { id: 0, bytes: b"anchor" },
+        ] {
+            state.apply(&control).unwrap();
+        }
+        let mut bytes = [0; 256];
+        let length = state.emit(&mut bytes).unwrap();
+        let mut again = State::default();
+        let mut rest = &bytes[..length];
+        while let Some(item) = again.apply_item(rest) {
+            rest = &rest[item.unwrap()..];
+        }
+        assert!(rest.is_empty());
+        assert_eq!((again.topics, again.cursors), (state.topics, state.cursors));
+    }
+
+    #[test]
+    fn a_commit_never_moves_back() {
+        let mut state = State::default();
+        state.apply(&Control::Cursor { id: 0, name: "kafka" }).unwrap();
+        state.apply(&Control::Commit { id: 0, offset: 9, mark: 4 }).unwrap();
+        state.apply(&Control::Commit { id: 0, offset: 8, mark: 5 }).unwrap();
+        assert_eq!((state.cursors[0].offset, state.cursors[0].mark), (9, 4));
+    }
+}

@@ -1,0 +1,121 @@
+//! The words of the log as types.
+
+use core::fmt;
+
+/// Names a log for ever: 16 random bytes, given once when the log is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "it is exactly these 16 bytes")]
+pub struct LogId(pub [u8; 16]);
+
+impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Tags a record with a topic of its log. Given by [`Log::topic`](crate::Log::topic).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicId(pub(crate) u16);
+
+impl TopicId {
+    /// The number that stands in the record.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// Names a durable cursor of a log. Given by [`Log::cursor`](crate::Log::cursor).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CursorId(pub(crate) u8);
+
+/// A record's priority. The log stores it; policies use it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_enums, reason = "the format has room for these and no more")]
+pub enum Class {
+    /// Lost last, shipped first: alarms, audit.
+    Critical,
+    /// The default.
+    #[default]
+    Normal,
+    /// Lost first, shipped last: raw telemetry.
+    Bulk,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Critical => "critical",
+            Self::Normal => "normal",
+            Self::Bulk => "bulk",
+        })
+    }
+}
+
+/// What the application appends. Borrowed: nothing is kept.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "callers write it as a literal")]
+pub struct Event<'a> {
+    /// The topic, from [`Log::topic`](crate::Log::topic).
+    pub topic: TopicId,
+    /// The priority.
+    pub class: Class,
+    /// At most [`KEY_LEN_MAX`](crate::KEY_LEN_MAX) bytes; becomes the Kafka key.
+    pub key: Option<&'a [u8]>,
+    /// The event itself, opaque to the log. It is stored aligned to at least 8 bytes.
+    pub payload: &'a [u8],
+}
+
+/// Names one record for ever, across crashes, re-flashing and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the identity is exactly this triple")]
+pub struct Identity {
+    /// The log.
+    pub log: LogId,
+    /// The epoch in which the record was appended.
+    pub epoch: u32,
+    /// The record's number in its log.
+    pub offset: u64,
+}
+
+/// Records that are gone: offsets `from` up to but not including `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers build gaps of their own for refused records"
+)]
+pub struct Gap {
+    /// First missing offset.
+    pub from: u64,
+    /// First offset after the gap; always greater than `from`.
+    pub to: u64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+impl Gap {
+    /// How many records are gone.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.to - self.from
+    }
+}
+
+/// Why records are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GapReason {
+    /// Their bytes no longer verify, or their segment is unreadable.
+    Damaged,
+    /// Their segment was recycled before this reader came.
+    Evicted,
+}
+
+impl fmt::Display for GapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Damaged => "damaged",
+            Self::Evicted => "evicted",
+        })
+    }
+}
