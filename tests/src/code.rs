@@ -14,6 +14,8 @@ pub const NOT_LEADER_OR_FOLLOWER: i16 = 6;
 pub const REQUEST_TIMED_OUT: i16 = 7;
 /// A batch above `max.message.bytes`.
 pub const MESSAGE_TOO_LARGE: i16 = 10;
+/// The broker has no producer ids at hand yet.
+pub const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
 /// A batch above `segment.bytes`.
 pub const RECORD_LIST_TOO_LARGE: i16 = 18;
 /// Fewer replicas in sync than `min.insync.replicas`; not stored.

@@ -1,5 +1,7 @@
 //! A client that sends what it is told, right or wrong, in the versions the producer speaks.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use kafka_protocol::messages::delete_records_request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
@@ -21,11 +23,14 @@ use xtask::kafka::Connection;
 
 use crate::batch::{Batch, Producer};
 use crate::support::{OrFail, require};
+use crate::{code, wait};
 
 /// The version of Produce the producer speaks.
 pub const PRODUCE_VERSION: i16 = 7;
 const METADATA_VERSION: i16 = 7;
 const PRODUCE_TIMEOUT_MS: i32 = 30_000;
+/// A broker fetches its first block of ids when the first is asked for.
+const IDS_BOUND: Duration = Duration::from_secs(30);
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 
@@ -95,15 +100,25 @@ impl RawClient {
         self.call(0, &ApiVersionsRequest::default())
     }
 
-    /// InitProducerId v3 without a transactional id.
+    /// A new producer id, once the broker has one to give.
     pub fn new_producer(&mut self) -> Producer {
+        let (error, producer) = wait::until(IDS_BOUND, "a producer id", || {
+            let answer = self.init_producer_id();
+            (answer.0 != code::COORDINATOR_LOAD_IN_PROGRESS).then_some(answer)
+        });
+        require(error == code::NONE, &format!("InitProducerId: error {error}"));
+        producer
+    }
+
+    /// InitProducerId v3 without a transactional id: the error code and what was given out.
+    pub fn init_producer_id(&mut self) -> (i16, Producer) {
         let request = InitProducerIdRequest::default()
+            .with_transactional_id(None)
             .with_transaction_timeout_ms(60_000)
             .with_producer_id((-1).into())
             .with_producer_epoch(-1);
         let answer = self.call(3, &request);
-        require(answer.error_code == 0, &format!("InitProducerId: error {}", answer.error_code));
-        Producer { id: answer.producer_id.0, epoch: answer.producer_epoch }
+        (answer.error_code, Producer { id: answer.producer_id.0, epoch: answer.producer_epoch })
     }
 
     /// Produce v7, acks = -1.
@@ -122,10 +137,22 @@ impl RawClient {
         self.call_produce(&produce_request(topic, acks, timeout_ms, records))
     }
 
-    /// Produce v7 without waiting for the answer; acks = 0 has none.
-    pub fn produce_unanswered(&mut self, topic: &str, acks: i16, batch: &Batch) {
-        let request = produce_request(topic, acks, PRODUCE_TIMEOUT_MS, batch.encode());
+    /// Produce v7, acks = -1, whose answer is left for [`Self::receive_ack`].
+    pub fn send_produce(&mut self, topic: &str, batch: &Batch) {
+        let request = produce_request(topic, -1, PRODUCE_TIMEOUT_MS, batch.encode());
         self.connection.send(PRODUCE_VERSION, &request).or_fail("send a Produce");
+    }
+
+    /// The answer to the oldest [`Self::send_produce`].
+    pub fn receive_ack(&mut self) -> Ack {
+        let answer = self.connection.receive::<ProduceRequest>(PRODUCE_VERSION);
+        ack(&answer.or_fail("receive an acknowledgement"))
+    }
+
+    /// Produce v7, acks = 0, which has no answer.
+    pub fn produce_unacknowledged(&mut self, topic: &str, batch: &Batch) {
+        let request = produce_request(topic, 0, PRODUCE_TIMEOUT_MS, batch.encode());
+        self.connection.send_unanswered(PRODUCE_VERSION, &request).or_fail("send a Produce");
     }
 
     /// DescribeProducers v0: the error code and every producer known.
@@ -225,12 +252,6 @@ impl RawClient {
         answer.responses.first().or_fail("find the topic").error_code
     }
 
-    /// The answer to a Produce sent with [`Self::produce_unanswered`].
-    pub fn receive_ack(&mut self) -> Ack {
-        let answer = self.connection.receive::<ProduceRequest>(PRODUCE_VERSION);
-        ack(&answer.or_fail("receive an acknowledgement"))
-    }
-
     fn call_produce(&mut self, request: &ProduceRequest) -> Ack {
         ack(&self.call(PRODUCE_VERSION, request))
     }
@@ -257,15 +278,11 @@ impl RawClient {
 
 /// A Produce for partition 0.
 #[must_use]
-pub fn produce_request(
-    topic: &str,
-    acks: i16,
-    timeout_ms: i32,
-    records: Vec<u8>,
-) -> ProduceRequest {
+fn produce_request(topic: &str, acks: i16, timeout_ms: i32, records: Vec<u8>) -> ProduceRequest {
     let data = PartitionProduceData::default().with_records(Some(Bytes::from(records)));
     let topic = TopicProduceData::default().with_name(name(topic)).with_partition_data(vec![data]);
     ProduceRequest::default()
+        .with_transactional_id(None)
         .with_acks(acks)
         .with_timeout_ms(timeout_ms)
         .with_topic_data(vec![topic])

@@ -1,6 +1,7 @@
 //! A blocking connection that speaks whole Kafka frames.
 
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 
@@ -15,12 +16,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// No answer on a test cluster is larger, so a larger length is a framing error.
 const MAX_FRAME: usize = 64 << 20;
 
-/// One TCP connection to one broker, one request at a time.
+/// One TCP connection to one broker, whose answers come in the order of the requests.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
     client_id: String,
     correlation: i32,
+    unanswered: VecDeque<i32>,
 }
 
 impl Connection {
@@ -36,7 +38,12 @@ impl Connection {
                     stream.set_nodelay(true)?;
                     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
                     stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-                    return Ok(Self { stream, client_id: client_id.to_owned(), correlation: 0 });
+                    return Ok(Self {
+                        stream,
+                        client_id: client_id.to_owned(),
+                        correlation: 0,
+                        unanswered: VecDeque::new(),
+                    });
                 }
                 Err(error) => last = Some(error),
             }
@@ -53,11 +60,21 @@ impl Connection {
         self.receive::<R>(version)
     }
 
-    /// Sends a request and leaves its answer, if it has one, on the wire.
+    /// Sends a request and leaves its answer for [`Self::receive`].
     ///
     /// # Errors
     /// When the request cannot be encoded in this version or the connection breaks.
     pub fn send<R: Request>(&mut self, version: i16, request: &R) -> Result<()> {
+        self.send_unanswered(version, request)?;
+        self.unanswered.push_back(self.correlation);
+        Ok(())
+    }
+
+    /// Sends a request that the broker does not answer: a Produce with acks = 0.
+    ///
+    /// # Errors
+    /// When the request cannot be encoded in this version or the connection breaks.
+    pub fn send_unanswered<R: Request>(&mut self, version: i16, request: &R) -> Result<()> {
         self.correlation += 1;
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)
@@ -71,19 +88,19 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for the answer to the last request sent.
+    /// Waits for the answer to the oldest request that has none yet.
     ///
     /// # Errors
     /// When the connection breaks, or the answer belongs to another request or cannot be decoded.
     pub fn receive<R: Request>(&mut self, version: i16) -> Result<R::Response> {
+        let expected = self.unanswered.pop_front().context("no request is unanswered")?;
         let frame = self.receive_frame()?.context("the broker closed the connection")?;
         let mut answer = Bytes::from(frame);
         let header = ResponseHeader::decode(&mut answer, R::Response::header_version(version))?;
         ensure!(
-            header.correlation_id == self.correlation,
-            "answer {} to request {}",
-            header.correlation_id,
-            self.correlation
+            header.correlation_id == expected,
+            "answer {} to request {expected}",
+            header.correlation_id
         );
         R::Response::decode(&mut answer, version)
     }
