@@ -44,7 +44,7 @@ mod view;
 pub use error::{AppendError, MountError, ReadError};
 pub use format::{
     ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, FORMAT_VERSION, KEY_LEN_MAX, SEGMENT_MAGIC,
-    TOPIC_NAME_LEN_MAX,
+    TOPIC_NAME_LEN_MAX, stored_geometry,
 };
 pub use log::{CONTROL_RESERVE, Log};
 pub use medium::{Geometry, GeometryError, Medium, SEGMENT_SIZE_MIN};

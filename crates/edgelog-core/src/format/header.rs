@@ -11,6 +11,16 @@ pub const SEGMENT_MAGIC: [u8; 8] = *b"edgelog\0";
 /// The format that this build writes, and the only one it reads.
 pub const FORMAT_VERSION: u16 = 1;
 
+/// The sizes that the first 80 bytes of a segment tell, if they can be a header of this version. A hint for opening an image of
+/// unknown sizes: the CRC is not checked, mounting does that.
+#[must_use]
+pub fn stored_geometry(bytes: &[u8]) -> Option<Geometry> {
+    match SegmentHeader::parse(&take(bytes, 0)?) {
+        Parsed::Header(header, _) => Some(header.geometry),
+        Parsed::Version(_) | Parsed::NotAHeader => None,
+    }
+}
+
 /// Bytes of the header before its snapshot.
 pub(crate) const SEGMENT_HEADER_LEN: u32 = 80;
 

@@ -14,7 +14,7 @@ pub(crate) use header::{Parsed, SEGMENT_HEADER_LEN, SegmentHeader};
 
 pub use control::{ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, TOPIC_NAME_LEN_MAX};
 pub use frame::KEY_LEN_MAX;
-pub use header::{FORMAT_VERSION, SEGMENT_MAGIC};
+pub use header::{FORMAT_VERSION, SEGMENT_MAGIC, stored_geometry};
 
 /// Takes `N` bytes at `at`, or nothing.
 pub(crate) fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

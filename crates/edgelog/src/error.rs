@@ -1,0 +1,134 @@
+//! Errors that say what holds now and what to do.
+
+use edgelog_core::MountError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why something could not be appended. Everything that was acknowledged before still holds.
+pub type AppendError = edgelog_core::AppendError<FileError>;
+
+/// Why something could not be read. Damage is not an error but a [`Gap`](crate::Gap).
+pub type ReadError = edgelog_core::ReadError<FileError>;
+
+/// An operation on a file of the log failed.
+#[derive(Debug)]
+pub struct FileError {
+    doing: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FileError {
+    pub(crate) fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        Self { doing, path: path.to_owned(), source }
+    }
+
+    /// The operating system's error kind.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "; free some space, then go on: nothing that was stored is lost"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "; give this user write permission there, or choose another folder"
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                "; the file system is mounted read-only: choose another folder or remount it"
+            }
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { doing, path, source } = self;
+        write!(f, "cannot {doing} {}: {source}{}", path.display(), self.advice())
+    }
+}
+
+impl std::error::Error for FileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Why a log could not be opened. Nothing was changed in its directory.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process owns the log.
+    Locked {
+        /// The log's directory.
+        path: PathBuf,
+        /// The process id that the owner wrote down.
+        owner: String,
+    },
+    /// There is no log in the directory, and none was to be created.
+    NoLog(PathBuf),
+    /// The directory has segment files, but none of them has a valid header.
+    NotALog {
+        /// The log's directory.
+        path: PathBuf,
+        /// How many segment files there are.
+        files: usize,
+    },
+    /// The options ask for sizes that cannot be, or that this existing log does not have.
+    Sizes(String),
+    /// A file operation failed.
+    File(FileError),
+    /// The log is there and cannot be mounted.
+    Mount {
+        /// The log's directory.
+        path: PathBuf,
+        /// Why.
+        source: MountError<FileError>,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked { path, owner } => write!(
+                f,
+                "the log {} is owned by process {owner}: end that process first, or choose another folder (reading does not need the lock)",
+                path.display()
+            ),
+            Self::NoLog(path) => write!(
+                f,
+                "there is no log in {}: check the folder, or append something first",
+                path.display()
+            ),
+            Self::NotALog { path, files } => write!(
+                f,
+                "{} has {files} segment file(s), but none with a valid edgelog header: it is not a log, or all headers are damaged; nothing was changed - choose another folder, or move these files away",
+                path.display()
+            ),
+            Self::Sizes(what) => f.write_str(what),
+            Self::File(error) => error.fmt(f),
+            Self::Mount { path, source } => write!(f, "cannot open {}: {source}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(error) => error.source(),
+            Self::Mount { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<FileError> for OpenError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}

@@ -1,0 +1,193 @@
+//! The owner's handle.
+
+use crate::error::{AppendError, ReadError};
+use crate::event::{Event, Start, now_ms};
+use crate::file::FileMedium;
+use crate::lock::OwnerLock;
+use crate::reader::Reader;
+use edgelog_core::{Cursor, CursorId, Item, LogId, Topic, TopicId};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub(crate) type Engine = edgelog_core::Log<FileMedium, Vec<u8>>;
+
+/// An open log. Clones share it; the log is closed, and its lock released, when the last clone and reader are dropped.
+///
+/// Nothing needs to be done at the end: what [`sync`](Self::sync) covered is durable, the rest is what a power cut would leave.
+#[derive(Clone, Debug)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    engine: Mutex<Engine>,
+    /// Signalled when a watermark moves.
+    moved: Condvar,
+    directory: PathBuf,
+    _lock: OwnerLock,
+}
+
+/// The figures of a log at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// The log's id.
+    pub id: LogId,
+    /// The epoch of the last append.
+    pub epoch: u32,
+    /// Offset of the oldest record that is still there.
+    pub earliest: u64,
+    /// Every record below this was appended.
+    pub visible: u64,
+    /// Every record below this survives a power cut.
+    pub durable: u64,
+    /// Durable records that opening found damaged near the end.
+    pub damaged: u64,
+    /// Segments in use.
+    pub segments: u64,
+    /// Segments in the ring.
+    pub segments_max: u32,
+}
+
+impl Log {
+    pub(crate) fn new(engine: Engine, lock: OwnerLock, directory: PathBuf) -> Self {
+        let shared =
+            Shared { engine: Mutex::new(engine), moved: Condvar::new(), directory, _lock: lock };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Appends an event to `topic`, which is created when it is new, and gives the record's offset.
+    ///
+    /// It is visible to readers at once, and durable after the next [`sync`](Self::sync). The record's time is the wall clock's.
+    /// Costs one write call.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]; nothing was stored.
+    pub fn append(&self, topic: &str, event: &Event<'_>) -> Result<u64, AppendError> {
+        let mut engine = self.engine();
+        let topic = engine.topic(topic)?;
+        let &Event { class, key, payload } = event;
+        let event = edgelog_core::Event { topic, class, key, payload };
+        let offset = engine.append(&event, now_ms())?;
+        self.shared.moved.notify_all();
+        Ok(offset)
+    }
+
+    /// Makes everything appended so far durable and gives the durable offset. Costs one fdatasync when anything was written.
+    ///
+    /// # Errors
+    ///
+    /// The file system failed: the log takes no more until it is opened again; what was durable still is.
+    pub fn sync(&self) -> Result<u64, AppendError> {
+        let durable = self.engine().sync()?;
+        self.shared.moved.notify_all();
+        Ok(durable)
+    }
+
+    /// A reader in this process. It sees records as soon as they are visible.
+    ///
+    /// # Errors
+    ///
+    /// The file system failed while looking for the start.
+    pub fn reader(&self, start: Start) -> Result<Reader, ReadError> {
+        Reader::start(self.clone(), start)
+    }
+
+    /// The durable cursor `name`, created at `start` when it is new.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]: the name's length, too many cursors, a full log, or the file system's.
+    pub fn cursor(&self, name: &str, start: u64) -> Result<CursorId, AppendError> {
+        self.engine().cursor(name, start)
+    }
+
+    /// Moves a cursor: everything below `offset` is done. Durable with the next [`sync`](Self::sync); committing late, twice or out of order is harmless.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]; the cursor then holds in memory at the most.
+    pub fn commit(&self, cursor: CursorId, offset: u64) -> Result<(), AppendError> {
+        self.engine().commit(cursor, offset, 0)
+    }
+
+    /// The cursor as it stands; `None` for one of another log.
+    #[must_use]
+    pub fn cursor_state(&self, cursor: CursorId) -> Option<Cursor> {
+        self.engine().cursors().iter().find(|known| known.id == cursor).cloned()
+    }
+
+    /// All cursors.
+    #[must_use]
+    pub fn cursors(&self) -> Vec<Cursor> {
+        self.engine().cursors().to_vec()
+    }
+
+    /// All topics.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Topic> {
+        self.engine().topics().to_vec()
+    }
+
+    /// A topic's name.
+    #[must_use]
+    pub fn topic_name(&self, id: TopicId) -> Option<String> {
+        self.engine()
+            .topics()
+            .iter()
+            .find(|topic| topic.id == id)
+            .map(|t| t.name.as_str().to_owned())
+    }
+
+    /// The figures of this moment.
+    ///
+    /// # Errors
+    ///
+    /// The file system failed.
+    pub fn status(&self) -> Result<Status, ReadError> {
+        let mut engine = self.engine();
+        let earliest = engine.earliest()?;
+        let (segments, segments_max) = engine.segments();
+        Ok(Status {
+            id: engine.id(),
+            epoch: engine.epoch(),
+            earliest,
+            visible: engine.visible(),
+            durable: engine.durable(),
+            damaged: engine.damaged(),
+            segments,
+            segments_max,
+        })
+    }
+
+    /// The log's directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.shared.directory
+    }
+
+    /// Waits until `ready` says so of the engine, or the time is over; gives what it said last.
+    pub(crate) fn wait_until(&self, timeout: Duration, ready: impl Fn(&Engine) -> bool) -> bool {
+        let waited = self.shared.moved.wait_timeout_while(self.engine(), timeout, |e| !ready(e));
+        let (engine, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        ready(&engine)
+    }
+
+    pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
+        // A panic of another thread cannot leave the engine half changed in a way that mounting would not; its checks still hold.
+        self.shared.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn read_visible<'b>(
+        &self,
+        reader: &mut edgelog_core::Reader,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<Item<'b>>, ReadError> {
+        let mut engine = self.engine();
+        let visible = engine.visible();
+        engine.read(reader, visible, buffer)
+    }
+}

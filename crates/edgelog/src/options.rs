@@ -1,0 +1,136 @@
+//! How a log is created and opened.
+
+use crate::error::{FileError, OpenError};
+use crate::event::now_ms;
+use crate::file::{Access, FileMedium, Stored};
+use crate::lock::OwnerLock;
+use crate::log::Log;
+use edgelog_core::{Geometry, LogId, MountError};
+use std::fs;
+use std::path::Path;
+
+/// Options for opening a log. All have defaults; an existing log keeps the sizes it was created with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    budget_bytes: Option<u64>,
+    segment_bytes: Option<u32>,
+    record_bytes_max: u32,
+}
+
+/// 1 GiB: weeks of telemetry, and small beside the cheapest SD card.
+const BUDGET_BYTES_DEFAULT: u64 = 1 << 30;
+/// 8 MiB: filled with zeros in some 10 ms, walked in some 50 ms after a crash.
+const SEGMENT_BYTES_DEFAULT: u32 = 8 << 20;
+/// 512 KiB: half of what a Kafka broker takes by default.
+const RECORD_BYTES_MAX_DEFAULT: u32 = 512 << 10;
+/// Room for a segment header with a full snapshot.
+const RECORD_BYTES_MAX_MIN: u32 = 8 << 10;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Options {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { budget_bytes: None, segment_bytes: None, record_bytes_max: RECORD_BYTES_MAX_DEFAULT }
+    }
+
+    /// Bytes on disk that the segments may take, rounded down to whole segments. Default: 1 GiB. Fixed when the log is created.
+    ///
+    /// A full log refuses appends until every cursor has passed its oldest segment; it never drops what was not read.
+    #[must_use]
+    pub const fn budget_bytes(mut self, bytes: u64) -> Self {
+        self.budget_bytes = Some(bytes);
+        self
+    }
+
+    /// Bytes in a segment, a multiple of 8, at least 1024. Default: 8 MiB. Fixed when the log is created.
+    ///
+    /// Space is freed a segment at a time; opening walks one segment.
+    #[must_use]
+    pub const fn segment_bytes(mut self, bytes: u32) -> Self {
+        self.segment_bytes = Some(bytes);
+        self
+    }
+
+    /// The largest record with its header, in bytes, at least 8 KiB. Default: 512 KiB. Takes as much memory for each log and reader.
+    #[must_use]
+    pub const fn record_bytes_max(mut self, bytes: u32) -> Self {
+        self.record_bytes_max = bytes;
+        self
+    }
+
+    /// Opens the log in `directory` as its owner, and creates folder and log when there is none.
+    ///
+    /// A new log is durable, with its directory entries, when this returns. An existing log costs one read for each segment,
+    /// one sync, and one pass over its newest segment; nothing is written before the first append.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; nothing that was in the folder has been changed.
+    pub fn open(&self, directory: impl AsRef<Path>) -> Result<Log, OpenError> {
+        let directory = directory.as_ref();
+        fs::create_dir_all(directory)
+            .map_err(|error| FileError::new("create the folder", directory, error))?;
+        let lock = OwnerLock::take(directory)?;
+        let Stored { geometry: stored, files, data } = FileMedium::stored(directory)?;
+        // A file of zeros is what a crash leaves of a log that was being created.
+        if stored.is_none() && data {
+            return Err(OpenError::NotALog { path: directory.to_owned(), files });
+        }
+        let geometry = self.geometry(stored)?;
+        let medium = FileMedium::open(directory, geometry, Access::Owner)?;
+        let buffer_len = self.record_bytes_max.max(RECORD_BYTES_MAX_MIN);
+        let buffer = vec![0; usize::try_from(buffer_len).unwrap_or(usize::MAX)];
+        let mounted = match stored {
+            Some(_) => edgelog_core::Log::mount(medium, buffer),
+            None => edgelog_core::Log::create(medium, buffer, random_id()?, now_ms()),
+        };
+        let engine = mounted.map_err(|source| match source {
+            MountError::Medium(error) => OpenError::File(error),
+            MountError::NoLog { .. } => OpenError::NotALog { path: directory.to_owned(), files },
+            source => OpenError::Mount { path: directory.to_owned(), source },
+        })?;
+        engine.medium().set_log(engine.id());
+        Ok(Log::new(engine, lock, directory.to_owned()))
+    }
+
+    fn geometry(&self, stored: Option<Geometry>) -> Result<Geometry, OpenError> {
+        if let Some(stored) = stored {
+            self.check_against(&stored)?;
+            return Ok(stored);
+        }
+        let segment = self.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
+        let budget = self.budget_bytes.unwrap_or(BUDGET_BYTES_DEFAULT);
+        let count = u32::try_from(budget / u64::from(segment.max(1))).unwrap_or(u32::MAX);
+        Geometry::new(segment, count, 1, 0x00).map_err(|error| {
+            OpenError::Sizes(format!(
+                "a log cannot have a budget of {budget} bytes in segments of {segment}: {error}"
+            ))
+        })
+    }
+
+    fn check_against(&self, stored: &Geometry) -> Result<(), OpenError> {
+        let segment = u64::from(stored.segment_size());
+        let count = u64::from(stored.segment_count());
+        let same_segment = self.segment_bytes.is_none_or(|asked| u64::from(asked) == segment);
+        let same_budget = self.budget_bytes.is_none_or(|asked| asked / segment == count);
+        if same_segment && same_budget {
+            return Ok(());
+        }
+        Err(OpenError::Sizes(format!(
+            "the log was created with {count} segments of {segment} bytes and keeps them: leave the sizes out, or create a new log in another folder"
+        )))
+    }
+}
+
+fn random_id() -> Result<LogId, OpenError> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)
+        .map_err(|error| OpenError::Sizes(format!("the system gives no random log id: {error}")))?;
+    Ok(LogId(id))
+}
