@@ -29,6 +29,7 @@ mod lock;
 mod log;
 mod options;
 mod reader;
+mod ship;
 mod view;
 
 pub use edgelog_core::{
@@ -40,4 +41,5 @@ pub use event::{Event, Start, now_ms};
 pub use log::{Log, Status};
 pub use options::Options;
 pub use reader::Reader;
+pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};
 pub use view::View;

@@ -7,7 +7,7 @@ use crate::lock::OwnerLock;
 use crate::reader::Reader;
 use edgelog_core::{Cursor, CursorId, Item, LogId, Topic, TopicId};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 pub(crate) type Engine = edgelog_core::Log<FileMedium, Vec<u8>>;
@@ -26,6 +26,7 @@ struct Shared {
     /// Signalled when a watermark moves.
     moved: Condvar,
     directory: PathBuf,
+    record_bytes_max: usize,
     _lock: OwnerLock,
 }
 
@@ -51,10 +52,32 @@ pub struct Status {
     pub segments_max: u32,
 }
 
+/// Wakes a log's waiters, if the log is still open.
+#[derive(Clone, Debug)]
+pub(crate) struct Waker(Weak<Shared>);
+
+impl Waker {
+    pub(crate) fn wake(&self) {
+        if let Some(shared) = self.0.upgrade() {
+            Log { shared }.nudge();
+        }
+    }
+}
+
 impl Log {
-    pub(crate) fn new(engine: Engine, lock: OwnerLock, directory: PathBuf) -> Self {
-        let shared =
-            Shared { engine: Mutex::new(engine), moved: Condvar::new(), directory, _lock: lock };
+    pub(crate) fn new(
+        engine: Engine,
+        lock: OwnerLock,
+        directory: PathBuf,
+        record_bytes_max: usize,
+    ) -> Self {
+        let shared = Shared {
+            engine: Mutex::new(engine),
+            moved: Condvar::new(),
+            directory,
+            record_bytes_max,
+            _lock: lock,
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -174,6 +197,23 @@ impl Log {
         let waited = self.shared.moved.wait_timeout_while(self.engine(), timeout, |e| !ready(e));
         let (engine, _) = waited.unwrap_or_else(PoisonError::into_inner);
         ready(&engine)
+    }
+
+    /// Wakes everybody who waits, after something that they may wait for has changed elsewhere.
+    pub(crate) fn nudge(&self) {
+        // Taking the lock first makes sure that nobody stands between his check and his wait.
+        drop(self.engine());
+        self.shared.moved.notify_all();
+    }
+
+    /// A way to wake the waiters that does not keep the log open.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker(Arc::downgrade(&self.shared))
+    }
+
+    /// The largest frame that can be appended.
+    pub(crate) fn record_bytes_max(&self) -> usize {
+        self.shared.record_bytes_max
     }
 
     pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {

@@ -85,7 +85,8 @@ impl Options {
         let geometry = self.geometry(stored)?;
         let medium = FileMedium::open(directory, geometry, Access::Owner)?;
         let buffer_len = self.record_bytes_max.max(RECORD_BYTES_MAX_MIN);
-        let buffer = vec![0; usize::try_from(buffer_len).unwrap_or(usize::MAX)];
+        let buffer_len = usize::try_from(buffer_len).unwrap_or(usize::MAX);
+        let buffer = vec![0; buffer_len];
         let mounted = match stored {
             Some(_) => edgelog_core::Log::mount(medium, buffer),
             None => edgelog_core::Log::create(medium, buffer, random_id()?, now_ms()),
@@ -96,7 +97,7 @@ impl Options {
             source => OpenError::Mount { path: directory.to_owned(), source },
         })?;
         engine.medium().set_log(engine.id());
-        Ok(Log::new(engine, lock, directory.to_owned()))
+        Ok(Log::new(engine, lock, directory.to_owned(), buffer_len))
     }
 
     fn geometry(&self, stored: Option<Geometry>) -> Result<Geometry, OpenError> {
