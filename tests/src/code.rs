@@ -32,5 +32,9 @@ pub const INVALID_REQUEST: i16 = 42;
 pub const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
 /// An epoch below the known one.
 pub const INVALID_PRODUCER_EPOCH: i16 = 47;
+/// A leader epoch below the partition's.
+pub const FENCED_LEADER_EPOCH: i16 = 74;
+/// A leader epoch above the partition's.
+pub const UNKNOWN_LEADER_EPOCH: i16 = 75;
 /// A record the broker's validation refuses.
 pub const INVALID_RECORD: i16 = 87;

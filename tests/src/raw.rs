@@ -33,6 +33,7 @@ const PRODUCE_TIMEOUT_MS: i32 = 30_000;
 const IDS_BOUND: Duration = Duration::from_secs(30);
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
+const ANY_EPOCH: i32 = -1;
 
 /// A connection to one broker. All topics are meant with their partition 0.
 #[derive(Debug)]
@@ -179,12 +180,12 @@ impl RawClient {
 
     /// ListOffsets v4 for the end: the high watermark.
     pub fn latest(&mut self, topic: &str) -> i64 {
-        self.list_offset(topic, LATEST)
+        self.offset(topic, LATEST)
     }
 
     /// ListOffsets v4 for the start.
     pub fn earliest(&mut self, topic: &str) -> i64 {
-        self.list_offset(topic, EARLIEST)
+        self.offset(topic, EARLIEST)
     }
 
     /// Fetch v4 without waiting for more to come.
@@ -256,9 +257,21 @@ impl RawClient {
         ack(&self.call(PRODUCE_VERSION, request))
     }
 
-    fn list_offset(&mut self, topic: &str, timestamp: i64) -> i64 {
-        let partition =
-            ListOffsetsPartition::default().with_current_leader_epoch(-1).with_timestamp(timestamp);
+    /// ListOffsets v4 for the end, from a leader of this epoch only: the error code and the offset.
+    pub fn latest_at_epoch(&mut self, topic: &str, leader_epoch: i32) -> (i16, i64) {
+        self.list_offset(topic, LATEST, leader_epoch)
+    }
+
+    fn offset(&mut self, topic: &str, timestamp: i64) -> i64 {
+        let (error, offset) = self.list_offset(topic, timestamp, ANY_EPOCH);
+        require(error == code::NONE, &format!("ListOffsets: error {error}"));
+        offset
+    }
+
+    fn list_offset(&mut self, topic: &str, timestamp: i64, leader_epoch: i32) -> (i16, i64) {
+        let partition = ListOffsetsPartition::default()
+            .with_current_leader_epoch(leader_epoch)
+            .with_timestamp(timestamp);
         let wanted =
             ListOffsetsTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
         let request =
@@ -266,8 +279,7 @@ impl RawClient {
         let answer = self.call(4, &request);
         let topic = answer.topics.first();
         let found = topic.and_then(|it| it.partitions.first()).or_fail("find the partition");
-        require(found.error_code == 0, &format!("ListOffsets: error {}", found.error_code));
-        found.offset
+        (found.error_code, found.offset)
     }
 
     #[track_caller]

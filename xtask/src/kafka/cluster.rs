@@ -87,6 +87,22 @@ impl Cluster {
         self.node(node)?.stop()
     }
 
+    /// Holds a node still with SIGSTOP: it keeps its connections and answers nobody.
+    ///
+    /// # Errors
+    /// When there is no such node or it does not run.
+    pub fn pause(&mut self, node: usize) -> Result<()> {
+        self.node(node)?.signal(Process::pause)
+    }
+
+    /// Lets a paused node go on.
+    ///
+    /// # Errors
+    /// When there is no such node or it does not run.
+    pub fn resume(&mut self, node: usize) -> Result<()> {
+        self.node(node)?.signal(Process::resume)
+    }
+
     /// Starts a stopped or killed node where it was, and waits until it answers.
     ///
     /// # Errors

@@ -135,6 +135,13 @@ impl Node {
         Ok(())
     }
 
+    /// Sends the broker something it survives.
+    pub(super) fn signal(&self, send: fn(&Process)) -> Result<()> {
+        let running = self.running.as_ref().context("the node does not run")?;
+        send(&running.broker);
+        Ok(())
+    }
+
     /// Leaves the broker running when this value goes.
     pub(super) fn detach(mut self) {
         self.running = None;

@@ -40,6 +40,14 @@ impl Process {
         self.signal(Signal::KILL);
     }
 
+    pub(super) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(super) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Waits for its end and says whether it came in time.
     pub(super) fn ended_within(&self, bound: Duration) -> bool {
         let deadline = Instant::now() + bound;
