@@ -66,7 +66,7 @@ fn a_broker_that_is_killed_again_and_again_gets_everything_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let log = open(folder.path());
     let uplink = ship(&log, &address, &topic);
-    let mut append = |count: u64| {
+    let append = |count: u64| {
         for _ in 0..count {
             let next = log.status().expect("status").visible;
             log.append("numbers", &Event::new(&next.to_string().into_bytes())).expect("append");

@@ -116,7 +116,8 @@ fn records_that_are_damaged_in_the_log_become_one_gap_record_and_the_rest_arrive
     let (from, to): (u64, u64) = (parts[1].parse().expect("from"), parts[2].parse().expect("to"));
     assert_eq!(parts[3], "damaged");
     assert!(from > 100 && to > from + 100 && to < 2000, "{from} to {to}");
-    let delivered: Vec<_> = seen.iter().filter(|r| header(r, "edgelog").is_some()).cloned().collect();
+    let delivered: Vec<_> =
+        seen.iter().filter(|r| header(r, "edgelog").is_some()).cloned().collect();
     let expected: Vec<u64> = (0..from).chain(to..3000).collect();
     assert_eq!(offsets(&log, &delivered), expected, "appended = delivered + gaps");
 }
