@@ -28,6 +28,11 @@ pub enum MountError<E> {
     Exists(LogId),
     /// The log has more topics or cursors than this build has room for.
     TooMany,
+    /// The frame buffer cannot hold a segment header. Nothing was changed.
+    BufferTooSmall {
+        /// Bytes needed.
+        needed: usize,
+    },
     /// The device failed.
     Medium(E),
 }
@@ -50,6 +55,7 @@ impl<E: fmt::Display> fmt::Display for MountError<E> {
             ),
             Self::Exists(id) => write!(f, "the medium already holds the log {id}; nothing was changed"),
             Self::TooMany => f.write_str("the log has more topics or cursors than this build has room for"),
+            Self::BufferTooSmall { needed } => write!(f, "a log needs a frame buffer of at least {needed} bytes"),
             Self::Medium(error) => write!(f, "the medium failed: {error}"),
         }
     }

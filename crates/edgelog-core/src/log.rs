@@ -2,15 +2,18 @@
 
 use crate::error::{AppendError, MountError, ReadError};
 use crate::format::{
-    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FRAME_HEADER_LEN, FrameHeader, KEY_LEN_MAX, Kind,
-    PAYLOAD_LEN_MAX, SEGMENT_HEADER_LEN, SegmentHeader, TOPIC_NAME_LEN_MAX,
+    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FRAME_HEADER_LEN, FrameHeader, GENERATION_MAX,
+    KEY_LEN_MAX, Kind, OFFSET_MAX, PAYLOAD_LEN_MAX, SEGMENT_HEADER_LEN, SegmentHeader,
+    TOPIC_NAME_LEN_MAX,
 };
 use crate::medium::Medium;
 use crate::mount::{Mounted, mount};
 use crate::reader::{Item, Reader};
 use crate::ring::{End, Ring};
 use crate::segment::{low_16, to_usize};
-use crate::state::{CURSORS_MAX, Cursor, State, TOPICS_MAX, Topic};
+use crate::state::{
+    CURSOR_ITEMS_LEN, CURSORS_MAX, Cursor, State, TOPIC_ITEM_LEN, TOPICS_MAX, Topic,
+};
 use crate::types::{Class, CursorId, Event, LogId, TopicId};
 
 /// Bytes at the end of the last free segment that records leave to cursors and anchors, so that a full log can still be emptied.
@@ -33,8 +36,16 @@ pub struct Log<M, B> {
     opened: bool,
     /// True when the next frame may say that everything before it is durable.
     synced: bool,
+    /// Cursors, by their place in the state, whose commit holds in memory and found no room on the medium.
+    unsaved: u8,
     poisoned: bool,
 }
+
+const _: () = assert!(CURSORS_MAX <= 8, "one bit for each cursor");
+
+/// What a segment keeps for records besides its header and [`CONTROL_RESERVE`]: topics and cursors are refused before their
+/// snapshot would leave less.
+const RECORD_ROOM: u32 = 64;
 
 impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// Creates a log with the random id `id` on a medium that holds none, and makes it durable.
@@ -72,6 +83,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         let mut log = Self::from_mounted(medium, buffer, mounted);
         log.write_header(newest).map_err(|error| match error {
             AppendError::Medium(error) => MountError::Medium(error),
+            AppendError::TooLarge { frame_bytes, .. } => {
+                MountError::BufferTooSmall { needed: frame_bytes }
+            }
             _ => MountError::TooMany,
         })?;
         log.opened = true;
@@ -105,6 +119,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             damaged,
             opened: false,
             synced: true,
+            unsaved: 0,
             poisoned: false,
         }
     }
@@ -127,7 +142,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             return Err(AppendError::Unknown { what: "topic" });
         }
         let length = self.checked_len(event)?;
-        self.open_epoch(now_ms)?;
+        if self.ring.end.offset >= OFFSET_MAX {
+            return Err(AppendError::TooMany { what: "record", limit: usize::MAX });
+        }
         let time = now_ms.max(self.ring.end.time);
         let time_delta = self.make_room(length, time, CONTROL_RESERVE)?;
         let header = FrameHeader {
@@ -176,11 +193,17 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             return Ok(id);
         }
         check_name("topic name", name, TOPIC_NAME_LEN_MAX)?;
-        let id = u16::try_from(self.state.topics.len()).unwrap_or(u16::MAX);
-        if self.state.topics.is_full() {
+        // Above every known one, even when damage took some away: a topic's number is never given again.
+        let id = self.state.topics.iter().map(|topic| topic.id.0.saturating_add(1)).max();
+        let id = id.unwrap_or(0);
+        if usize::from(id) >= TOPICS_MAX {
             return Err(AppendError::TooMany { what: "topic", limit: TOPICS_MAX });
         }
-        self.control(&Control::Topic { topic: id, name })?;
+        if !self.snapshot_may_grow(TOPIC_ITEM_LEN + name.len()) {
+            let limit = self.state.topics.len();
+            return Err(AppendError::TooMany { what: "topic", limit });
+        }
+        self.control(&[Control::Topic { topic: id, name }], CONTROL_RESERVE)?;
         Ok(TopicId(id))
     }
 
@@ -194,12 +217,16 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             return Ok(id);
         }
         check_name("cursor name", name, CURSOR_NAME_LEN_MAX)?;
-        let id = u8::try_from(self.state.cursors.len()).unwrap_or(u8::MAX);
-        if self.state.cursors.is_full() {
+        let id = (0..=u8::MAX).find(|&id| self.state.cursor(CursorId(id)).is_none());
+        let (Some(id), false) = (id, self.state.cursors.is_full()) else {
             return Err(AppendError::TooMany { what: "cursor", limit: CURSORS_MAX });
+        };
+        if !self.snapshot_may_grow(CURSOR_ITEMS_LEN + name.len() + ANCHOR_LEN_MAX) {
+            let limit = self.state.cursors.len();
+            return Err(AppendError::TooMany { what: "cursor", limit });
         }
-        self.control(&Control::Cursor { id, name })?;
-        self.control(&Control::Commit { id, offset: start.min(self.durable), mark: 0 })?;
+        let commit = Control::Commit { id, offset: start.min(self.durable), mark: 0 };
+        self.control(&[Control::Cursor { id, name }, commit], 0)?;
         Ok(CursorId(id))
     }
 
@@ -218,14 +245,30 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         offset: u64,
         mark: i64,
     ) -> Result<(), AppendError<M::Error>> {
-        let Some(current) = self.state.cursor(cursor) else {
+        let Some(place) = self.state.cursors.iter().position(|known| known.id == cursor) else {
             return Err(AppendError::Unknown { what: "cursor" });
         };
-        let offset = offset.min(self.durable);
-        if offset < current.offset || (offset == current.offset && mark == current.mark) {
+        let current = self.state.cursors.get(place).map_or((0, 0), |c| (c.offset, c.mark));
+        let wanted = (offset.min(self.durable), mark);
+        // A commit that is late says again what holds, because that may not be stored yet.
+        let next = if wanted.0 < current.0 { current } else { wanted };
+        if next == current && self.unsaved & (1 << place) == 0 {
             return Ok(());
         }
-        self.control(&Control::Commit { id: cursor.0, offset, mark })
+        self.usable()?;
+        let (offset, mark) = next;
+        let commit = Control::Commit { id: cursor.0, offset, mark };
+        let length = self.control_len(&commit)?;
+        let generation = self.ring.newest.generation;
+        // A commit is true whether it is stored or not, and may be what frees the next segment, whose snapshot then has it.
+        let _ = self.state.apply(&commit);
+        self.unsaved |= 1 << place;
+        let time_delta = self.make_room(length, self.ring.end.time, 0)?;
+        if self.ring.newest.generation == generation {
+            self.program_control(&commit, time_delta)?;
+        }
+        self.unsaved &= !(1 << place);
+        Ok(())
     }
 
     /// Sets a cursor's anchor, its consumer's own state of 1 to [`ANCHOR_LEN_MAX`] bytes. Durable with the next [`sync`](Self::sync).
@@ -244,7 +287,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         if !(1..=ANCHOR_LEN_MAX).contains(&bytes.len()) {
             return Err(AppendError::BadLength { what: "anchor", limit: ANCHOR_LEN_MAX });
         }
-        self.control(&Control::Anchor { id: cursor.0, bytes })
+        self.control(&[Control::Anchor { id: cursor.0, bytes }], 0)
     }
 
     /// The next record or gap below `limit`, which is usually [`visible`](Self::visible) or [`durable`](Self::durable).
@@ -289,8 +332,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     ///
     /// The device could not read.
     pub fn earliest(&mut self) -> Result<u64, M::Error> {
-        let header = self.ring.header(&mut self.medium, self.ring.oldest)?;
-        Ok(header.unwrap_or(self.ring.newest).base_offset)
+        self.ring.earliest(&mut self.medium)
     }
 
     /// Durable records that mounting found damaged at or near the end of the log.
@@ -338,7 +380,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         // A record must fit an empty segment beside the largest snapshot, or it could never be stored.
         let segment_room = geometry
             .segment_size()
-            .saturating_sub(SEGMENT_HEADER_LEN + CONTROL_RESERVE + self.snapshot_len());
+            .saturating_sub(CONTROL_RESERVE)
+            .saturating_sub(geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len()));
         let limit = to_usize(segment_room.min(PAYLOAD_LEN_MAX)).min(self.buffer.as_ref().len());
         match u32::try_from(frame_bytes) {
             Ok(length) if frame_bytes <= limit => Ok(length),
@@ -346,37 +389,66 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         }
     }
 
+    /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor.
     fn snapshot_len(&self) -> u32 {
-        let topics = self.state.topics.iter().map(|topic| 6 + topic.name.len());
-        let cursors = self.state.cursors.iter().map(|c| 28 + c.name.len() + c.anchor.len());
+        let topics = self.state.topics.iter().map(|topic| TOPIC_ITEM_LEN + topic.name.len());
+        let cursors =
+            self.state.cursors.iter().map(|c| CURSOR_ITEMS_LEN + c.name.len() + ANCHOR_LEN_MAX);
         u32::try_from(topics.sum::<usize>() + cursors.sum::<usize>()).unwrap_or(u32::MAX)
     }
 
-    /// Writes one control entry. It is folded into the state first, so that rolling carries it in the new segment's snapshot.
-    fn control(&mut self, control: &Control<'_>) -> Result<(), AppendError<M::Error>> {
+    /// Whether every later segment header still fits buffer and segment when the snapshot grows by `bytes`. A log whose
+    /// snapshot does not fit could never roll again.
+    fn snapshot_may_grow(&self, bytes: usize) -> bool {
+        let geometry = &self.ring.geometry;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let snapshot = self.snapshot_len().saturating_add(bytes);
+        let header = geometry.align_up(SEGMENT_HEADER_LEN.saturating_add(snapshot));
+        let segment = header.saturating_add(CONTROL_RESERVE + RECORD_ROOM);
+        segment <= geometry.segment_size() && to_usize(header) <= self.buffer.as_ref().len()
+    }
+
+    /// Writes control entries and folds them into the state, all in one segment.
+    fn control(
+        &mut self,
+        controls: &[Control<'_>],
+        reserve: u32,
+    ) -> Result<(), AppendError<M::Error>> {
         self.usable()?;
-        self.open_epoch(self.ring.end.time)?;
-        let (kind, id, body) = control.emit();
-        let mut header = self.control_header(kind as u8, id, body.len());
-        let length = header.frame_len(0, &self.ring.geometry);
-        let generation = self.ring.newest.generation;
-        let before = self.state.clone();
-        if self.state.apply(control).is_err() {
-            self.state = before;
-            return Err(AppendError::TooMany { what: "topic or cursor", limit: CURSORS_MAX });
+        let mut length = 0u32;
+        for control in controls {
+            length = length.saturating_add(self.control_len(control)?);
         }
-        match self.make_room(length, self.ring.end.time, 0) {
-            Ok(_) if self.ring.newest.generation != generation => return Ok(()),
-            Ok(time_delta) => header.time_delta = time_delta,
-            Err(error) => {
-                // A commit is true whether it is stored or not, and may be what frees the next segment.
-                if !matches!(control, Control::Commit { .. }) {
-                    self.state = before;
-                }
-                return Err(error);
+        let time_delta = self.make_room(length, self.ring.end.time, reserve)?;
+        for control in controls {
+            self.program_control(control, time_delta)?;
+            if self.state.apply(control).is_err() {
+                return Err(AppendError::TooMany { what: "topic or cursor", limit: CURSORS_MAX });
             }
         }
-        header.synced = self.synced;
+        Ok(())
+    }
+
+    /// Bytes of a control entry's frame, if the buffer can hold it.
+    fn control_len(&self, control: &Control<'_>) -> Result<u32, AppendError<M::Error>> {
+        let (kind, id, body) = control.emit();
+        let length =
+            self.control_header(kind as u8, id, body.len()).frame_len(0, &self.ring.geometry);
+        let (frame_bytes, limit) = (to_usize(length), self.buffer.as_ref().len());
+        if frame_bytes <= limit {
+            Ok(length)
+        } else {
+            Err(AppendError::TooLarge { frame_bytes, limit })
+        }
+    }
+
+    fn program_control(
+        &mut self,
+        control: &Control<'_>,
+        time_delta: u32,
+    ) -> Result<(), AppendError<M::Error>> {
+        let (kind, id, body) = control.emit();
+        let header = FrameHeader { time_delta, ..self.control_header(kind as u8, id, body.len()) };
         self.program_frame(header, &[], &body)
     }
 
@@ -394,33 +466,23 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         }
     }
 
-    /// Before this mount's first frame: the next epoch, durable, so that what becomes visible now never shares an identity with
+    /// This mount's first frame: the next epoch, durable, so that what becomes visible now never shares an identity with
     /// what a crash took away, and frames that the crash left behind the end never validate.
-    fn open_epoch(&mut self, now_ms: u64) -> Result<(), AppendError<M::Error>> {
-        if self.opened {
-            return Ok(());
-        }
-        let epoch = self.ring.end.epoch.saturating_add(1);
-        let control = Control::Epoch {
-            epoch,
-            resumed_from: self.ring.end.position,
-            next_offset: self.ring.end.offset,
-        };
-        let (kind, id, body) = control.emit();
-        let mut header = self.control_header(kind as u8, id, body.len());
-        let length = header.frame_len(0, &self.ring.geometry);
-        let time = now_ms.max(self.ring.end.time);
-        match u32::try_from(time - self.ring.newest.base_time) {
-            Ok(delta) if self.fits(length, 0) => {
-                header.time_delta = delta;
-                self.program_frame(header, &[], &body)?;
-                self.ring.end.epoch = epoch;
-                self.sync()?;
-            }
-            _ => self.roll(time, epoch)?,
-        }
+    fn open_epoch(
+        &mut self,
+        epoch: &Control<'_>,
+        time_delta: u32,
+    ) -> Result<(), AppendError<M::Error>> {
+        self.program_control(epoch, time_delta)?;
+        self.sync()?;
+        self.ring.end.epoch = self.next_epoch();
         self.opened = true;
         Ok(())
+    }
+
+    /// The epoch of this mount's records.
+    const fn next_epoch(&self) -> u32 {
+        self.ring.end.epoch.saturating_add(if self.opened { 0 } else { 1 })
     }
 
     fn fits(&self, length: u32, reserve: u32) -> bool {
@@ -428,7 +490,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         end <= self.ring.geometry.segment_size()
     }
 
-    /// Room for a frame of `length` bytes, in this segment or, after a roll, in the next; gives the frame's time delta.
+    /// Room for frames of `length` bytes, in this segment or, after a roll, in the next; gives their time delta. Writes this
+    /// mount's epoch before, if that is still to be done, but only when the frames have room too: a full log refuses
+    /// without a trace, or every restart would take from what is reserved.
     ///
     /// The last `reserve` bytes are only used when the next segment is free.
     fn make_room(
@@ -437,13 +501,24 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         time: u64,
         reserve: u32,
     ) -> Result<u32, AppendError<M::Error>> {
-        if let Ok(delta) = u32::try_from(time - self.ring.newest.base_time)
+        let epoch = Control::Epoch {
+            epoch: self.next_epoch(),
+            resumed_from: self.ring.end.position,
+            next_offset: self.ring.end.offset,
+        };
+        let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
+        let length = length.saturating_add(epoch_len);
+        if let Ok(delta) = u32::try_from(time.saturating_sub(self.ring.newest.base_time))
             && self.fits(length, 0)
             && (self.fits(length, reserve) || self.next_is_free()?)
         {
+            if !self.opened {
+                self.open_epoch(&epoch, delta)?;
+            }
             return Ok(delta);
         }
-        self.roll(time, self.ring.end.epoch)?;
+        self.roll(time, self.next_epoch())?;
+        self.opened = true;
         Ok(0)
     }
 
@@ -461,11 +536,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
 
     /// Seals the segment and opens the next one.
     fn roll(&mut self, time: u64, epoch: u32) -> Result<(), AppendError<M::Error>> {
-        if !self.next_is_free()? {
+        let generation = self.ring.newest.generation + 1;
+        if generation > GENERATION_MAX || !self.next_is_free()? {
             return Err(AppendError::Full);
         }
         self.sync()?;
-        let generation = self.ring.newest.generation + 1;
         self.write_header(SegmentHeader {
             slot: self.ring.geometry.slot(generation),
             generation,
@@ -482,24 +557,28 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// Erases the slot of `header`, writes header and snapshot, and goes on behind them. Until the last sync returns the log is as before.
     fn write_header(&mut self, header: SegmentHeader) -> Result<(), AppendError<M::Error>> {
         let geometry = header.geometry;
+        let longest = to_usize(geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len()));
         let buffer = self.buffer.as_mut();
-        let needed = AppendError::TooLarge {
-            frame_bytes: to_usize(geometry.align_up(SEGMENT_HEADER_LEN)),
-            limit: buffer.len(),
-        };
+        let limit = buffer.len().min(to_usize(geometry.segment_size()));
+        let needed = AppendError::TooLarge { frame_bytes: longest, limit };
         let Some((fixed, rest)) = buffer.split_first_chunk_mut() else { return Err(needed) };
         let Some(length) = self.state.emit(rest) else { return Err(needed) };
         let Ok(snapshot_len) = u32::try_from(length) else { return Err(needed) };
         let header = SegmentHeader { snapshot_len, ..header };
         *fixed = header.emit(rest.get(..length).unwrap_or_default());
         let end = to_usize(geometry.align_up(SEGMENT_HEADER_LEN + snapshot_len));
-        let Some(bytes) = buffer.get_mut(..end) else { return Err(needed) };
+        let Some(bytes) = buffer.get_mut(..end).filter(|_| end <= limit) else {
+            return Err(needed);
+        };
         if let Some(padding) = bytes.get_mut(to_usize(SEGMENT_HEADER_LEN) + length..) {
             padding.fill(geometry.erased());
         }
         self.medium.erase(header.slot)?;
-        self.medium.program(header.slot, 0, bytes)?;
-        if let Err(error) = self.medium.sync() {
+        // A header that failed may be there all the same. Frames appended to the old segment after that would be lost to the
+        // next mount, which believes the header.
+        if let Err(error) =
+            self.medium.program(header.slot, 0, bytes).and_then(|()| self.medium.sync())
+        {
             self.poisoned = true;
             return Err(AppendError::Medium(error));
         }
@@ -507,6 +586,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         self.ring.newest = header;
         self.ring.end = End { time: time.max(header.base_time), ..End::start_of(&header) };
         self.synced = true;
+        self.unsaved = 0;
         Ok(())
     }
 

@@ -1,10 +1,12 @@
 //! From bytes to a log: find the newest segment, take its snapshot, walk its frames to the end. Nothing is written.
 
 use crate::error::MountError;
-use crate::format::{Control, Kind, Seed};
+use crate::format::{Control, Kind, OFFSET_MAX, Seed};
 use crate::medium::Medium;
 use crate::ring::Ring;
-use crate::segment::{Ahead, Frame, frame_at, look_ahead, low_16, read_snapshot, with_control};
+use crate::segment::{
+    Ahead, Budget, Frame, frame_at, look_ahead, low_16, read_snapshot, with_control,
+};
 use crate::state::State;
 
 /// What mounting found.
@@ -48,6 +50,9 @@ pub(crate) fn walk<M: Medium>(
 ) -> Result<u64, MountError<M::Error>> {
     let until = ring.geometry.segment_size();
     let mut damaged = 0;
+    let mut budget = Budget::new(&ring.geometry);
+    // Everything before this position is known to have been durable.
+    let mut proven = 0;
     loop {
         let seed = ring.seed();
         if let Some(frame) = frame_at(medium, &seed, ring.end.position, until)? {
@@ -57,14 +62,24 @@ pub(crate) fn walk<M: Medium>(
         if at_invalid == AtInvalid::Stop {
             return Ok(damaged);
         }
-        let mut ahead =
-            Ahead { from: ring.end.position, until, offset: ring.end.offset, synced_only: true };
+        let mut ahead = Ahead {
+            from: ring.end.position,
+            until,
+            offset: ring.end.offset,
+            below: OFFSET_MAX,
+            synced_only: true,
+        };
         // Frames that no sync followed prove nothing: they and the hole before them were never durable together.
-        if look_ahead(medium, &seed, ahead)?.is_none() {
-            return Ok(damaged);
+        if ring.end.position >= proven {
+            match look_ahead(medium, &seed, ahead, &mut budget)? {
+                Some((synced, _)) => proven = synced.position,
+                None => return Ok(damaged),
+            }
         }
         ahead.synced_only = false;
-        let Some((frame, seed)) = look_ahead(medium, &seed, ahead)? else { return Ok(damaged) };
+        let Some((frame, seed)) = look_ahead(medium, &seed, ahead, &mut budget)? else {
+            return Ok(damaged);
+        };
         let lost = lost_before(&frame, ring.end.offset);
         damaged += lost;
         ring.end.offset += lost;

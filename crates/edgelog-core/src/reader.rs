@@ -5,7 +5,9 @@ use crate::format::{Control, FRAME_HEADER_LEN, Kind, Seed, SegmentHeader};
 use crate::medium::Medium;
 use crate::mount::lost_before;
 use crate::ring::Ring;
-use crate::segment::{Ahead, Frame, frame_into, look_ahead, to_usize, with_control};
+use crate::segment::{
+    Ahead, Budget, Frame, frame_at, frame_into, look_ahead, to_usize, with_control,
+};
 use crate::types::{Class, Gap, GapReason, Identity, TopicId};
 
 /// A place in a log, to be handed to [`Log::read`](crate::Log::read). It holds no reference and costs nothing to keep.
@@ -55,6 +57,8 @@ struct At {
     offset: u64,
     epoch: u32,
     reason: GapReason,
+    /// What looking ahead may still cost in this segment.
+    budget: Budget,
 }
 
 impl Reader {
@@ -92,7 +96,7 @@ impl Reader {
                 self.at = Some(at);
                 return Ok(Some(Item::Gap(gap)));
             }
-            let found = at.step(medium, ring, buffer)?;
+            let found = at.step(medium, ring, self.offset, buffer)?;
             self.at = Some(at);
             if let Some(frame) = found
                 && at.offset > self.offset
@@ -126,21 +130,29 @@ impl At {
             offset: header.base_offset,
             epoch: header.epoch,
             reason,
+            budget: Budget::new(&header.geometry),
         }
     }
 
     /// One frame, one jump over damage, or one segment further. Gives the frame when it is a record; its offset is then `self.offset - 1`.
+    /// The buffer needs room only for records from `wanted` on.
     fn step<M: Medium>(
         &mut self,
         medium: &mut M,
         ring: &Ring,
+        wanted: u64,
         buffer: &mut [u8],
     ) -> Result<Option<Frame>, ReadError<M::Error>> {
         let until = self.until(ring);
         let seed = self.seed(ring);
         let frame = match frame_into(medium, &seed, self.position, until, buffer)? {
             Ok(frame) => frame,
-            Err(needed) => return Err(ReadError::BufferTooSmall { needed }),
+            Err(needed) => match frame_at(medium, &seed, self.position, until)? {
+                Some(frame) if frame.header.kind == Kind::Record && self.offset >= wanted => {
+                    return Err(ReadError::BufferTooSmall { needed });
+                }
+                passed_over => passed_over,
+            },
         };
         let Some(frame) = frame else {
             self.skip_invalid(medium, ring, &seed, until)?;
@@ -187,8 +199,14 @@ impl At {
             *self = Self::start(next, GapReason::Damaged);
             return Ok(());
         }
-        let ahead = Ahead { from: self.position, until, offset: self.offset, synced_only: false };
-        if let Some((frame, seed)) = look_ahead(medium, seed, ahead)? {
+        let ahead = Ahead {
+            from: self.position,
+            until,
+            offset: self.offset,
+            below: if is_newest { ring.end.offset } else { next.base_offset },
+            synced_only: false,
+        };
+        if let Some((frame, seed)) = look_ahead(medium, seed, ahead, &mut self.budget)? {
             self.lost_to(self.offset + lost_before(&frame, self.offset));
             self.position = frame.position;
             self.epoch = seed.epoch;

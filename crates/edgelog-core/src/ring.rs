@@ -48,18 +48,13 @@ impl Ring {
         for slot in 0..geometry.segment_count() {
             if let Header::Valid(header) = read_header(medium, slot)?
                 && header.log == log
+                && header.geometry == geometry
                 && newest.is_none_or(|newest| header.generation > newest.generation)
             {
                 newest = Some(header);
             }
         }
         let newest = newest.ok_or(MountError::NoLog { blank: false })?;
-        if newest.geometry != geometry {
-            return Err(MountError::Geometry {
-                segment_size: newest.geometry.segment_size(),
-                segment_count: newest.geometry.segment_count(),
-            });
-        }
         let mut ring =
             Self { log, geometry, oldest: newest.generation, newest, end: End::start_of(&newest) };
         for generation in ring.first_live()..newest.generation {
@@ -111,6 +106,15 @@ impl Ring {
         Ok(self.newest)
     }
 
+    /// The offset of the oldest record whose segment can be read.
+    pub(crate) fn earliest<M: Medium>(&self, medium: &mut M) -> Result<u64, M::Error> {
+        let oldest = match self.header(medium, self.oldest)? {
+            Some(header) => header,
+            None => self.next_header(medium, self.oldest)?,
+        };
+        Ok(oldest.base_offset)
+    }
+
     /// What frames at the end are seeded with.
     pub(crate) const fn seed(&self) -> Seed {
         Seed { log: self.log, generation: self.newest.generation, epoch: self.end.epoch }
@@ -118,12 +122,17 @@ impl Ring {
 }
 
 /// The id of most valid headers, so that one foreign segment cannot take the log over (a majority vote in one pass).
+/// Headers with other sizes have no vote: they are an answer only when there is nothing else.
 fn majority<M: Medium>(medium: &mut M) -> Result<LogId, MountError<M::Error>> {
     let mut candidate: Option<(LogId, u32)> = None;
     let mut version = None;
+    let mut other = None;
     let mut all_blank = true;
-    for slot in 0..medium.geometry().segment_count() {
+    let geometry = medium.geometry();
+    for slot in 0..geometry.segment_count() {
         match read_header(medium, slot)? {
+            Header::Valid(header) if header.geometry != geometry => other = Some(header.geometry),
+            Header::Larger(larger) => other = Some(larger),
             Header::Valid(header) => {
                 candidate = match candidate {
                     Some((id, votes)) if id == header.log => Some((id, votes + 1)),
@@ -135,9 +144,13 @@ fn majority<M: Medium>(medium: &mut M) -> Result<LogId, MountError<M::Error>> {
             Header::Dirty { blank } => all_blank &= blank,
         }
     }
-    match (candidate, version) {
-        (Some((id, _)), _) => Ok(id),
-        (None, Some(found)) => Err(MountError::Version { found }),
-        (None, None) => Err(MountError::NoLog { blank: all_blank }),
+    match (candidate, version, other) {
+        (Some((id, _)), ..) => Ok(id),
+        (None, Some(found), _) => Err(MountError::Version { found }),
+        (None, None, Some(stored)) => Err(MountError::Geometry {
+            segment_size: stored.segment_size(),
+            segment_count: stored.segment_count(),
+        }),
+        (None, None, None) => Err(MountError::NoLog { blank: all_blank }),
     }
 }

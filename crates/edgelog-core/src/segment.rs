@@ -1,16 +1,18 @@
 //! Reading one segment: its header, its frames, and what lies behind damage. Nothing is believed before its CRC matched.
 
 use crate::format::{
-    Control, Crc, FRAME_HEADER_LEN, FrameHeader, Kind, Parsed, SEGMENT_HEADER_LEN, Seed,
-    SegmentHeader,
+    CONTROL_BODY_MAX, Control, ControlKind, Crc, FRAME_HEADER_LEN, FrameHeader, Kind, Parsed,
+    SEGMENT_HEADER_LEN, Seed, SegmentHeader,
 };
 use crate::medium::{Geometry, Medium};
-use crate::state::{ITEM_LEN_MAX, NoRoom, State};
+use crate::state::{ITEM_LEN_MAX, NoRoom, State, TOPICS_MAX};
 
 /// What stands at the start of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Header {
     Valid(SegmentHeader),
+    /// It tells sizes larger than the medium's, so that it cannot be verified.
+    Larger(Geometry),
     /// Our magic, another version.
     Version(u16),
     /// No valid header; `blank` when its bytes are erased.
@@ -43,8 +45,7 @@ pub(crate) fn read_header<M: Medium>(medium: &mut M, slot: u32) -> Result<Header
         _ => return Ok(Header::Dirty { blank: bytes.iter().all(|&byte| byte == erased) }),
     };
     if header.first_frame() > medium.geometry().segment_size() {
-        // Written for larger segments: its snapshot may not be there to be checked, but the sizes tell enough.
-        return Ok(Header::Valid(header));
+        return Ok(Header::Larger(header.geometry));
     }
     let mut crc = SegmentHeader::crc(&bytes);
     crc_over(medium, slot, SEGMENT_HEADER_LEN, header.snapshot_len, &mut crc)?;
@@ -182,17 +183,52 @@ pub(crate) struct Ahead {
     pub(crate) until: u32,
     /// The offset that a record at `from` would have had.
     pub(crate) offset: u64,
+    /// No record at or above this offset can stand there: it would be one that a crash took away.
+    pub(crate) below: u64,
     /// Only frames that say that everything before them was durable.
     pub(crate) synced_only: bool,
 }
 
-/// The first frame behind `from` that validates, with the seed that it validated with: the epoch in force or, when the epoch
-/// frame itself was damaged, the next one. Candidates are frame-aligned positions whose header can be true; at worst one pass
-/// over the segment for each of them.
+/// Bytes of frames that looking ahead in one segment may verify in vain. Honest bytes hardly ever look like a frame;
+/// without a limit, bytes made to look like many long frames would cost a pass over the segment for each of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget(u64);
+
+impl Budget {
+    pub(crate) const fn new(geometry: &Geometry) -> Self {
+        Self(16 * geometry.segment_size() as u64)
+    }
+
+    /// Takes `bytes` from the budget, if it has them.
+    const fn spend(&mut self, bytes: u32) -> bool {
+        match self.0.checked_sub(bytes as u64) {
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// How many epoch frames a damaged stretch may have held for the frames behind it to be tried. An epoch frame behind the
+/// damage tells its epoch itself, so this limits only what stands before the next one.
+const EPOCHS_AHEAD: u32 = 8;
+
+/// What verifying a key may cost at most.
+const KEY_COST: u32 = 256;
+
+/// Bytes of the smallest epoch frame.
+const EPOCH_FRAME_LEN: u32 = FRAME_HEADER_LEN + 16;
+
+/// The first frame behind `from` that validates, with the seed that it validated with: the epoch in force or, when epoch
+/// frames were damaged, one of the next. Candidates are frame-aligned positions whose header can be true. Costs one pass over
+/// the headers and at most `budget` bytes of frames.
 pub(crate) fn look_ahead<M: Medium>(
     medium: &mut M,
     seed: &Seed,
     ahead: Ahead,
+    budget: &mut Budget,
 ) -> Result<Option<(Frame, Seed)>, M::Error> {
     let geometry = medium.geometry();
     let slot = geometry.slot(seed.generation);
@@ -210,25 +246,67 @@ pub(crate) fn look_ahead<M: Medium>(
         let header = crate::format::take(&window, to_usize(position - window_at))
             .and_then(|bytes| FrameHeader::parse(&bytes))
             .filter(|header| plausible(header, position, &ahead));
-        if header.is_some() {
-            for seed in [*seed, Seed { epoch: seed.epoch.wrapping_add(1), ..*seed }] {
+        if let Some(header) = header {
+            let epochs = ((position - ahead.from) / EPOCH_FRAME_LEN).min(EPOCHS_AHEAD);
+            let told = epoch_told(medium, slot, position, &header, ahead.until)?;
+            let nearby = (0..=epochs).filter_map(|skipped| seed.epoch.checked_add(skipped));
+            for epoch in nearby.chain(told.filter(|&told| told > seed.epoch)) {
+                let key = if header.has_key { KEY_COST } else { 0 };
+                let cost = FRAME_HEADER_LEN + key + header.payload_len;
+                let fits = position.saturating_add(header.payload_len) <= ahead.until;
+                if !fits || !budget.spend(cost) {
+                    break;
+                }
+                let seed = Seed { epoch, ..*seed };
                 if let Some(frame) = frame_at(medium, &seed, position, ahead.until)? {
                     return Ok(Some((frame, seed)));
                 }
             }
         }
-        position += geometry.align();
+        position = position.saturating_add(geometry.align());
     }
     Ok(None)
 }
 
-/// A damaged stretch of n bytes held at most n / 16 frames, which bounds the offset of the next one.
+/// The epoch that was in force before an epoch frame, as its own unverified body tells: a seed to be tried.
+fn epoch_told<M: Medium>(
+    medium: &mut M,
+    slot: u32,
+    position: u32,
+    header: &FrameHeader,
+    until: u32,
+) -> Result<Option<u32>, M::Error> {
+    let geometry = medium.geometry();
+    let at = position.saturating_add(header.payload_at(0, &geometry));
+    if !is_epoch(header) || at.saturating_add(4) > until {
+        return Ok(None);
+    }
+    let mut epoch = [0; 4];
+    medium.read(slot, at, &mut epoch)?;
+    Ok(u32::from_le_bytes(epoch).checked_sub(1))
+}
+
+fn is_epoch(header: &FrameHeader) -> bool {
+    header.kind == Kind::Control && header.topic == ControlKind::Epoch as u16
+}
+
+/// A damaged stretch of n bytes held at most n / 16 frames, which bounds the offset of the next one. Only an epoch frame may
+/// be further ahead: it tells its offset in full, and a cursor may have moved it.
 fn plausible(header: &FrameHeader, position: u32, ahead: &Ahead) -> bool {
     if ahead.synced_only && !header.synced {
         return false;
     }
     let skipped = u32::from(header.offset_low.wrapping_sub(low_16(ahead.offset)));
-    header.kind == Kind::Control || skipped <= (position - ahead.from) / FRAME_HEADER_LEN + 1
+    let offset = ahead.offset.saturating_add(u64::from(skipped));
+    let near = skipped <= (position - ahead.from) / FRAME_HEADER_LEN + 1;
+    match header.kind {
+        Kind::Record => near && offset < ahead.below && usize::from(header.topic) < TOPICS_MAX,
+        Kind::Control => {
+            (near && offset <= ahead.below || is_epoch(header))
+                && !header.has_key
+                && header.payload_len <= CONTROL_BODY_MAX
+        }
+    }
 }
 
 /// The low 16 bits of an offset, as they stand in a frame.

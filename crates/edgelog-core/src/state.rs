@@ -50,6 +50,10 @@ pub(crate) struct NoRoom;
 
 /// Bytes of a snapshot item before its body.
 const ITEM_HEADER_LEN: usize = 4;
+/// Bytes that a topic takes in a snapshot besides its name.
+pub(crate) const TOPIC_ITEM_LEN: usize = ITEM_HEADER_LEN + 2;
+/// Bytes that a cursor, its commit and its anchor take in a snapshot besides name and anchor.
+pub(crate) const CURSOR_ITEMS_LEN: usize = 3 * ITEM_HEADER_LEN + 16;
 
 impl State {
     pub(crate) fn topic(&self, id: TopicId) -> Option<&Topic> {

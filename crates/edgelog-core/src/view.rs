@@ -6,7 +6,7 @@ use crate::mount::{AtInvalid, Mounted, mount, walk};
 use crate::reader::{Item, Reader};
 use crate::ring::Ring;
 use crate::segment::read_snapshot;
-use crate::state::{Cursor, Topic};
+use crate::state::{Cursor, State, Topic};
 use crate::types::LogId;
 
 /// A read-only view of a log that somebody else may be appending to. It never programs, erases or syncs.
@@ -37,6 +37,9 @@ impl<M: Medium> LogView<M> {
     pub fn refresh(&mut self) -> Result<(), MountError<M::Error>> {
         let Mounted { ring, state, damaged } = &mut self.mounted;
         let mut now = Ring::survey(&mut self.medium)?;
+        if now.log != ring.log {
+            (*state, *damaged) = (State::default(), 0);
+        }
         let at_invalid = if now.newest.generation == ring.newest.generation && now.log == ring.log {
             now.end = ring.end;
             AtInvalid::Stop
@@ -84,9 +87,7 @@ impl<M: Medium> LogView<M> {
     ///
     /// The device could not read.
     pub fn earliest(&mut self) -> Result<u64, M::Error> {
-        let ring = &self.mounted.ring;
-        let header = ring.header(&mut self.medium, ring.oldest)?;
-        Ok(header.unwrap_or(ring.newest).base_offset)
+        self.mounted.ring.earliest(&mut self.medium)
     }
 
     /// Durable records that were found damaged at or near the end of the log.

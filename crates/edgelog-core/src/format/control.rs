@@ -1,6 +1,6 @@
 //! Control entries: the log's own facts, written between records and in segment snapshots.
 
-use super::take;
+use super::{OFFSET_MAX, take};
 
 /// The longest topic name, in bytes of UTF-8.
 pub const TOPIC_NAME_LEN_MAX: usize = 64;
@@ -52,18 +52,22 @@ pub(crate) enum ControlKind {
 pub(crate) const CONTROL_LEN_MAX: usize = 2 + TOPIC_NAME_LEN_MAX;
 const _: () = assert!(CONTROL_LEN_MAX >= ANCHOR_LEN_MAX && CONTROL_LEN_MAX >= CURSOR_NAME_LEN_MAX);
 
+/// The longest body that any later version may give a control entry; a longer one is not looked for behind damage.
+pub(crate) const CONTROL_BODY_MAX: u32 = 255;
+
 /// A control body, built without an allocator.
 pub(crate) type Body = heapless::Vec<u8, CONTROL_LEN_MAX>;
 
 impl<'a> Control<'a> {
     /// The entry, if type, id and body can be one. Unknown types are `None` and are skipped by readers.
     pub(crate) fn parse(kind: u8, id: u8, body: &'a [u8]) -> Option<Self> {
-        let u64_at = |at| take(body, at).map(u64::from_le_bytes);
+        let offset_at =
+            |at| take(body, at).map(u64::from_le_bytes).filter(|&offset| offset <= OFFSET_MAX);
         match kind {
             1 if body.len() == 16 => Some(Self::Epoch {
                 epoch: u32::from_le_bytes(take(body, 0)?),
                 resumed_from: u32::from_le_bytes(take(body, 4)?),
-                next_offset: u64_at(8)?,
+                next_offset: offset_at(8)?,
             }),
             2 => Some(Self::Topic {
                 topic: u16::from_le_bytes(take(body, 0)?),
@@ -72,7 +76,7 @@ impl<'a> Control<'a> {
             3 => Some(Self::Cursor { id, name: name(body, CURSOR_NAME_LEN_MAX)? }),
             4 if body.len() == 16 => Some(Self::Commit {
                 id,
-                offset: u64_at(0)?,
+                offset: offset_at(0)?,
                 mark: i64::from_le_bytes(take(body, 8)?),
             }),
             5 if (1..=ANCHOR_LEN_MAX).contains(&body.len()) => {
@@ -132,7 +136,7 @@ mod tests {
     #[test]
     fn every_control_entry_reads_back_as_written() {
         let entries = [
-            Control::Epoch { epoch: 7, resumed_from: 4096, next_offset: u64::MAX },
+            Control::Epoch { epoch: 7, resumed_from: 4096, next_offset: OFFSET_MAX },
             Control::Topic { topic: 3, name: "host.metrics" },
             Control::Cursor { id: 1, name: "kafka" },
             Control::Commit { id: 1, offset: 5, mark: -1 },
@@ -152,5 +156,6 @@ mod tests {
         assert_eq!(Control::parse(4, 0, &[0; 17]), None);
         assert_eq!(Control::parse(5, 0, &[]), None);
         assert_eq!(Control::parse(99, 0, &[0; 16]), None);
+        assert_eq!(Control::parse(4, 0, &[0xFF; 16]), None, "an offset that cannot be");
     }
 }

@@ -1,7 +1,7 @@
 //! The segment header.
 
 use super::crc::Crc;
-use super::{put, take};
+use super::{GENERATION_MAX, OFFSET_MAX, put, take};
 use crate::medium::Geometry;
 use crate::types::LogId;
 
@@ -57,6 +57,8 @@ impl SegmentHeader {
         }
         match take(bytes, 8).map(u16::from_le_bytes) {
             Some(FORMAT_VERSION) => {}
+            // A torn header: the magic arrived and the version did not.
+            Some(0 | u16::MAX) => return Parsed::NotAHeader,
             Some(other) => return Parsed::Version(other),
             None => return Parsed::NotAHeader,
         }
@@ -81,6 +83,8 @@ impl SegmentHeader {
             snapshot_len: u32_at(68)?,
         };
         let consistent = geometry.slot(header.generation) == header.slot
+            && header.generation <= GENERATION_MAX
+            && header.base_offset <= OFFSET_MAX
             && header.first_frame() <= geometry.segment_size();
         consistent.then_some((header, u32_at(CRC_AT)?))
     }
@@ -160,5 +164,14 @@ mod tests {
         let mut bytes = header().emit(b"");
         bytes[8] = 9;
         assert_eq!(SegmentHeader::parse(&bytes), Parsed::Version(9));
+    }
+
+    #[test]
+    fn a_header_torn_before_its_version_is_not_a_newer_version() {
+        for erased in [0x00, 0xFF] {
+            let mut bytes = [erased; 80];
+            bytes[..8].copy_from_slice(&SEGMENT_MAGIC);
+            assert_eq!(SegmentHeader::parse(&bytes), Parsed::NotAHeader);
+        }
     }
 }

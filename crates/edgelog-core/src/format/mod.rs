@@ -7,7 +7,7 @@ mod crc;
 mod frame;
 mod header;
 
-pub(crate) use control::{Control, ControlKind};
+pub(crate) use control::{CONTROL_BODY_MAX, Control, ControlKind};
 pub(crate) use crc::{Crc, Seed};
 pub(crate) use frame::{FRAME_HEADER_LEN, FrameHeader, Kind, PAYLOAD_LEN_MAX};
 pub(crate) use header::{Parsed, SEGMENT_HEADER_LEN, SegmentHeader};
@@ -15,6 +15,11 @@ pub(crate) use header::{Parsed, SEGMENT_HEADER_LEN, SegmentHeader};
 pub use control::{ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, TOPIC_NAME_LEN_MAX};
 pub use frame::KEY_LEN_MAX;
 pub use header::{FORMAT_VERSION, SEGMENT_MAGIC, stored_geometry};
+
+/// The greatest offset: offsets fit a signed 64-bit number, as Kafka's do, and counting on from one never overflows.
+pub(crate) const OFFSET_MAX: u64 = u64::MAX >> 1;
+/// The greatest generation.
+pub(crate) const GENERATION_MAX: u64 = u64::MAX >> 1;
 
 /// Takes `N` bytes at `at`, or nothing.
 pub(crate) fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

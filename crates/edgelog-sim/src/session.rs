@@ -1,0 +1,292 @@
+//! A log under test that does random work and keeps its model.
+
+use crate::disk::{SimDisk, SimError};
+use crate::model::{Attempt, Content, CursorModel, Model, Stored};
+use crate::oracle::{BUFFER, judge};
+use crate::rng::Rng;
+use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, MountError, TopicId};
+
+/// Why a session cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The power is gone.
+    Power,
+    /// The log refuses writes until it is mounted again.
+    Poisoned,
+    /// A promise does not hold.
+    Broken(String),
+}
+
+/// A log, its disk, and what it should hold.
+#[derive(Debug)]
+pub struct Session {
+    disk: SimDisk,
+    log: Log<SimDisk, Vec<u8>>,
+    model: Model,
+    now: u64,
+}
+
+type Outcome<T> = Result<T, AppendError<SimError>>;
+
+impl Session {
+    /// A new log on an erased disk.
+    ///
+    /// # Errors
+    ///
+    /// The power goes, or a fault was planned, while the log is created.
+    pub fn create(disk: SimDisk, id: LogId) -> Result<Self, MountError<SimError>> {
+        let now = 1_000_000;
+        let log = Log::create(disk.clone(), vec![0; BUFFER], id, now)?;
+        let model = Model { latest_now: now, ..Model::default() };
+        Ok(Self { disk, log, model, now })
+    }
+
+    /// Goes on with a disk whose model is known and was judged.
+    ///
+    /// # Errors
+    ///
+    /// It does not mount.
+    pub fn resume(disk: SimDisk, model: Model) -> Result<Self, String> {
+        let log = Log::mount(disk.clone(), vec![0; BUFFER]).map_err(|e| format!("mount: {e}"))?;
+        let now = model.latest_now;
+        Ok(Self { disk, log, model, now })
+    }
+
+    /// The disk.
+    #[must_use]
+    pub const fn disk(&self) -> &SimDisk {
+        &self.disk
+    }
+
+    /// Ends the session and gives the model.
+    #[must_use]
+    pub fn end(self) -> Model {
+        self.model
+    }
+
+    /// Does `steps` random things, or stops early.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop`].
+    pub fn work(&mut self, rng: &mut Rng, steps: usize) -> Result<(), Stop> {
+        for _ in 0..steps {
+            let outcome = self.step(rng)?;
+            self.after(outcome)?;
+        }
+        Ok(())
+    }
+
+    /// Appends `count` records and syncs them; a full log is freed first by moving every cursor.
+    ///
+    /// # Errors
+    ///
+    /// Says what the log refuses.
+    pub fn must_append(&mut self, count: usize) -> Result<(), String> {
+        let mut rng = Rng::new(self.model.visible ^ u64::from(self.log.epoch()));
+        for _ in 0..count {
+            let mut topic = self.some_topic(&mut rng);
+            if matches!(topic, Err(AppendError::Full)) {
+                self.free()?;
+                topic = self.some_topic(&mut rng);
+            }
+            let topic = topic.map_err(|e| format!("topic: {e}"))?;
+            let content = Content { topic: topic.get(), payload: rng.bytes(40), ..some_content() };
+            let mut outcome = self.append(topic, content.clone(), self.now)?;
+            if matches!(outcome, Err(AppendError::Full)) {
+                self.free()?;
+                outcome = self.append(topic, content, self.now)?;
+            }
+            outcome.map_err(|e| format!("append: {e}"))?;
+        }
+        self.sync().map_err(|e| format!("sync: {e}"))
+    }
+
+    /// Moves every cursor to the durable end, so that the log may recycle everything.
+    fn free(&mut self) -> Result<(), String> {
+        self.sync().map_err(|e| format!("sync on a full log: {e}"))?;
+        if self.log.cursors().is_empty() {
+            self.cursor("late").map_err(|e| format!("no cursor on a full log: {e}"))?;
+        }
+        let names: Vec<String> = self.model.cursors.keys().cloned().collect();
+        for name in names {
+            match self.commit(&name, self.log.durable(), -1) {
+                // It holds in memory, which is what frees the next segment.
+                Ok(()) | Err(AppendError::Full) => {}
+                Err(other) => return Err(format!("commit on a full log: {other}")),
+            }
+        }
+        self.model.may_evict(self.log.cursors());
+        Ok(())
+    }
+
+    fn step(&mut self, rng: &mut Rng) -> Result<Outcome<()>, Stop> {
+        self.tick(rng);
+        Ok(match rng.below(20) {
+            0..=9 => return self.append_random(rng),
+            10..=12 => self.sync(),
+            13 => self.some_topic(rng).map(|_| ()),
+            14 => self.cursor(["kafka", "local", "archive"][rng.below(3)]).map(|_| ()),
+            15..=17 => {
+                let Some(name) = self.some_cursor(rng) else { return Ok(Ok(())) };
+                // Mostly the end, so that the ring turns; sometimes late, repeated or too far.
+                let offset = match rng.below(4) {
+                    0 => self.log.durable().saturating_sub(rng.bits() % 4),
+                    1 => self.log.visible() + 3,
+                    _ => self.log.durable(),
+                };
+                self.commit(&name, offset, i64::try_from(rng.below(5)).unwrap_or(0))
+            }
+            18 => {
+                let Some(name) = self.some_cursor(rng) else { return Ok(Ok(())) };
+                let length = 1 + rng.below(64);
+                self.anchor(&name, &rng.bytes(length))
+            }
+            _ => {
+                judge(&mut self.log, &mut self.model).map_err(|why| match self.dark() {
+                    true => Stop::Power,
+                    false => Stop::Broken(why),
+                })?;
+                Ok(())
+            }
+        })
+    }
+
+    /// Takes in what a step did. Refusals are answers; device errors end the session when the log says so.
+    fn after(&mut self, outcome: Outcome<()>) -> Result<(), Stop> {
+        self.model.may_evict(self.log.cursors());
+        self.model.durable = self.model.durable.max(self.log.durable());
+        match outcome {
+            Err(_) if self.dark() => Err(Stop::Power),
+            Err(AppendError::Poisoned) => Err(Stop::Poisoned),
+            Err(AppendError::Unknown { what }) => Err(Stop::Broken(format!("unknown {what}"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn dark(&self) -> bool {
+        let mut probe = self.disk.clone();
+        let read = edgelog_core::Medium::read(&mut probe, 0, 0, &mut [0]);
+        matches!(read, Err(SimError::PowerCut))
+    }
+
+    /// The clock: mostly forward, sometimes back, far ahead or unset.
+    fn tick(&mut self, rng: &mut Rng) {
+        self.now = match rng.below(40) {
+            0 => 0,
+            1 => self.now.saturating_sub(86_400_000),
+            2 => self.now + (1 << 33),
+            _ => self.now + rng.bits() % 1000,
+        };
+        self.model.latest_now = self.model.latest_now.max(self.now);
+    }
+
+    fn append_random(&mut self, rng: &mut Rng) -> Result<Outcome<()>, Stop> {
+        let topic = match self.some_topic(rng) {
+            Ok(topic) => topic,
+            Err(error) => return Ok(Err(error)),
+        };
+        let length = if rng.one_in(30) { 3000 } else { rng.below(200) };
+        let key = rng.one_in(3).then(|| {
+            let length = if rng.one_in(20) { 255 } else { rng.below(20) };
+            rng.bytes(length)
+        });
+        let class = [Class::Critical, Class::Normal, Class::Bulk][rng.below(3)];
+        let content = Content { topic: topic.get(), class, key, payload: rng.bytes(length) };
+        self.append(topic, content, self.now).map_err(Stop::Broken)
+    }
+
+    /// An append with its model; the outer error is a broken promise.
+    fn append(
+        &mut self,
+        topic: TopicId,
+        content: Content,
+        now: u64,
+    ) -> Result<Outcome<()>, String> {
+        let attempt = Attempt { now, content };
+        let Content { class, key, payload, .. } = &attempt.content;
+        let event = Event { topic, class: *class, key: key.as_deref(), payload };
+        match self.log.append(&event, now) {
+            Ok(offset) if offset == self.model.visible => {
+                let epoch = self.log.epoch();
+                self.model.name(epoch, offset, &attempt.content)?;
+                let stored = Stored { epoch, now, content: attempt.content };
+                self.model.records.insert(offset, stored);
+                self.model.visible += 1;
+                Ok(Ok(()))
+            }
+            Ok(offset) => {
+                Err(format!("append gave offset {offset}, expected {}", self.model.visible))
+            }
+            Err(error) => {
+                if matches!(error, AppendError::Medium(_)) {
+                    self.model.in_flight = Some(attempt);
+                }
+                Ok(Err(error))
+            }
+        }
+    }
+
+    fn sync(&mut self) -> Outcome<()> {
+        let durable = self.log.sync()?;
+        self.model.synced(durable);
+        Ok(())
+    }
+
+    fn some_topic(&mut self, rng: &mut Rng) -> Outcome<TopicId> {
+        let name = ["a", "door.open", "metrics"][rng.below(3)];
+        let topic = self.log.topic(name)?;
+        let id = topic.get();
+        self.model.topics.entry(String::from(name)).or_insert_with(|| (id, false));
+        Ok(topic)
+    }
+
+    fn some_cursor(&self, rng: &mut Rng) -> Option<String> {
+        let count = self.model.cursors.len();
+        self.model.cursors.keys().nth(rng.below(count)).cloned()
+    }
+
+    fn cursor(&mut self, name: &str) -> Outcome<CursorId> {
+        let durable = self.log.durable();
+        let new = self.log.cursors().iter().all(|cursor| cursor.name != name);
+        let cursor = self.model.cursors.entry(String::from(name)).or_default();
+        if new {
+            *cursor = CursorModel::default();
+            cursor.try_place(durable, 0);
+        }
+        let id = self.log.cursor(name, durable)?;
+        if new {
+            cursor.acknowledge();
+        }
+        Ok(id)
+    }
+
+    fn commit(&mut self, name: &str, offset: u64, mark: i64) -> Outcome<()> {
+        let Some(found) = self.log.cursors().iter().find(|cursor| cursor.name == name).cloned()
+        else {
+            return Ok(());
+        };
+        let held = offset.min(self.log.durable());
+        let model = self.model.cursors.entry(String::from(name)).or_default();
+        if held >= found.offset {
+            model.try_place(held, mark);
+        }
+        self.log.commit(found.id, offset, mark)?;
+        model.stored.0 = model.places.len();
+        Ok(())
+    }
+
+    fn anchor(&mut self, name: &str, bytes: &[u8]) -> Outcome<()> {
+        let found = self.log.cursors().iter().find(|cursor| cursor.name == name);
+        let Some(id) = found.map(|cursor| cursor.id) else { return Ok(()) };
+        let model = self.model.cursors.entry(String::from(name)).or_default();
+        model.anchors.push(bytes.to_vec());
+        self.log.set_anchor(id, bytes)?;
+        model.stored.1 = model.anchors.len();
+        Ok(())
+    }
+}
+
+const fn some_content() -> Content {
+    Content { topic: 0, class: Class::Normal, key: None, payload: Vec::new() }
+}

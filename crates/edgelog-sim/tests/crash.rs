@@ -1,0 +1,183 @@
+//! The crash campaign: random work, the power cut in every call that changes the medium, and again during recovery.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use edgelog_core::{Log, LogId, MountError};
+use edgelog_sim::oracle::mount_and_judge;
+use edgelog_sim::{Fault, FaultKind, Op, Rng, Session, SimDisk, Stop, check};
+
+const GEOMETRIES: [(u32, u32); 5] = [(1024, 2), (1024, 3), (2048, 2), (1536, 5), (4096, 3)];
+
+fn id(seed: u64) -> LogId {
+    LogId(Rng::new(seed).bytes(16).try_into().unwrap())
+}
+
+fn new_disk(seed: u64) -> SimDisk {
+    let (segment_size, segment_count) = GEOMETRIES[Rng::new(seed).below(GEOMETRIES.len())];
+    let disk = SimDisk::new(segment_size, segment_count);
+    disk.set_sector([512, 512, 64, 8][Rng::new(!seed).below(4)]);
+    disk
+}
+
+/// One life of a log: created, worked on, until the steps are done or the power goes.
+fn live(seed: u64, steps: usize, cut_at: Option<u64>) -> Option<Session> {
+    let disk = new_disk(seed);
+    let mut session = Session::create(disk.clone(), id(seed)).unwrap();
+    if let Some(mutation) = cut_at {
+        disk.cut_power_in(mutation);
+    }
+    match session.work(&mut Rng::new(seed), steps) {
+        Ok(()) | Err(Stop::Power) => Some(session),
+        Err(stop) => panic!("seed {seed}, cut at {cut_at:?}: {stop:?}"),
+    }
+}
+
+#[test]
+fn every_call_may_be_the_last_before_the_power_goes_and_recovery_may_be_cut_too() {
+    let mut states = 0;
+    for seed in 0..220 {
+        let session = live(seed, 80, None).unwrap();
+        let mutations = session.disk().counters().mutations();
+        for cut_at in 0..mutations {
+            let Some(session) = live(seed, 80, Some(cut_at)) else { continue };
+            let dark = session.disk().clone();
+            let model = session.end();
+            for cut in 0..3 {
+                let name = format!("seed {seed}, cut at call {cut_at}, outcome {cut}");
+                let outcome = cut_at.wrapping_mul(1000) + cut;
+                let disk = dark.cut(outcome);
+                // The second cut: recovery and new work, up to its n-th call.
+                let mut second = model.clone();
+                mount_and_judge(&disk, &mut second).unwrap_or_else(|why| panic!("{name}: {why}"));
+                let mut again = Session::resume(disk.clone(), second).unwrap();
+                disk.cut_power_in(cut_at % 7);
+                match again.work(&mut Rng::new(outcome), 12) {
+                    Ok(()) | Err(Stop::Power) => {}
+                    Err(stop) => panic!("{name}, resumed: {stop:?}"),
+                }
+                let mut second = again.end();
+                let twice = disk.cut(outcome + 1);
+                check(&twice, &mut second).unwrap_or_else(|why| panic!("{name}, twice: {why}"));
+                // And the plain recovery.
+                let mut first = model.clone();
+                let disk = dark.cut(outcome);
+                check(&disk, &mut first).unwrap_or_else(|why| panic!("{name}: {why}"));
+                states += 2;
+            }
+        }
+    }
+    println!("{states} power-cut states checked");
+    assert!(states >= 100_000, "only {states} states");
+}
+
+#[test]
+fn a_log_lives_through_many_power_cuts_in_a_row() {
+    let mut states = 0;
+    for seed in 1000..1100 {
+        let mut rng = Rng::new(seed);
+        let disk = new_disk(seed);
+        let mut session = Session::create(disk.clone(), id(seed)).unwrap();
+        let mut life = 0;
+        while life < 25 {
+            session.disk().cut_power_in(rng.bits() % 60);
+            let stop = session.work(&mut rng, 80);
+            assert!(matches!(stop, Ok(()) | Err(Stop::Power)), "seed {seed}, {life}: {stop:?}");
+            let disk = session.disk().cut(rng.bits());
+            let mut model = session.end();
+            let judged = if life % 2 == 0 {
+                check(&disk, &mut model)
+            } else {
+                mount_and_judge(&disk, &mut model)
+            };
+            judged.unwrap_or_else(|why| panic!("seed {seed}, life {life}: {why}"));
+            session = Session::resume(disk, model).unwrap();
+            life += 1;
+            states += 1;
+        }
+    }
+    println!("{states} lives checked");
+}
+
+#[test]
+fn a_device_that_fails_once_costs_no_promise() {
+    let mut failures = 0;
+    for seed in 2000..2060 {
+        for op in [Op::Erase, Op::Program, Op::Sync, Op::Read] {
+            for kind in [FaultKind::NoSpace, FaultKind::Io] {
+                let disk = new_disk(seed);
+                let mut session = Session::create(disk.clone(), id(seed)).unwrap();
+                let mut rng = Rng::new(seed);
+                let span = if op == Op::Read { 400 } else { 40 };
+                let call = 2 + rng.bits() % span;
+                disk.plan(Fault { op, call, kind });
+                let name = format!("seed {seed}, {kind:?} in {op:?} {call}");
+                let mut stop = session.work(&mut rng, 60);
+                if let Err(Stop::Broken(why)) = &stop
+                    && why.contains("the medium failed")
+                {
+                    // The judge itself met the failing read.
+                    stop = session.work(&mut rng, 40);
+                }
+                assert!(!matches!(stop, Err(Stop::Broken(_))), "{name}: {stop:?}");
+                failures += u32::from(stop.is_err());
+                disk.heal();
+                let after = disk.cut(seed);
+                let mut model = session.end();
+                check(&after, &mut model).unwrap_or_else(|why| panic!("{name}: {why}"));
+            }
+        }
+    }
+    assert!(failures > 50, "only {failures} faults poisoned the log");
+}
+
+#[test]
+fn creating_a_log_leaves_no_log_or_an_empty_one() {
+    let (mut none, mut empty) = (0, 0);
+    for seed in 0..300 {
+        let disk = new_disk(seed);
+        disk.cut_power_in(seed % 3);
+        assert!(Session::create(disk.clone(), id(seed)).is_err(), "seed {seed}");
+        let after = disk.cut(seed);
+        match Log::mount(after.clone(), vec![0; 512]) {
+            Ok(log) => {
+                assert_eq!((log.id(), log.visible()), (id(seed), 0), "seed {seed}");
+                empty += 1;
+            }
+            Err(MountError::NoLog { .. }) => {
+                none += 1;
+                assert!(Session::create(after, id(seed + 1)).is_ok(), "seed {seed}");
+            }
+            Err(other) => panic!("seed {seed}: {other}"),
+        }
+    }
+    assert!(none > 20 && empty > 20, "{none} without a log, {empty} empty");
+}
+
+#[test]
+fn the_checker_finds_a_disk_that_lies_about_sync() {
+    let found = (0..50)
+        .filter(|&seed| {
+            let disk = new_disk(seed);
+            let mut session = Session::create(disk.clone(), id(seed)).unwrap();
+            disk.lie_about_sync();
+            assert_eq!(session.work(&mut Rng::new(seed), 60), Ok(()), "seed {seed}");
+            let after = disk.cut(seed);
+            check(&after, &mut session.end()).is_err()
+        })
+        .count();
+    assert!(found >= 45, "only {found} of 50 lies were found");
+}
+
+#[test]
+fn many_mounts_without_an_append_write_nothing() {
+    let session = live(7, 200, None).unwrap();
+    let disk = session.disk().clone();
+    let image = disk.image();
+    let before = disk.counters();
+    for _ in 0..100 {
+        let mut log = Log::mount(disk.clone(), vec![0; 2048]).unwrap();
+        assert_eq!(log.sync().unwrap(), log.visible());
+    }
+    let after = disk.counters();
+    assert_eq!((after.programs, after.erases), (before.programs, before.erases));
+    assert_eq!(disk.image(), image);
+}
