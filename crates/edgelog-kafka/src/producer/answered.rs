@@ -100,9 +100,7 @@ impl Producer {
         // A bootstrap address does not tell which node answers, unless there is only one.
         if node == Some(answer.leader) || (node.is_none() && answer.brokers == 1) {
             self.detours = 0;
-            if self.leader.is_none() {
-                self.leader = answer.broker;
-            }
+            self.leader = answer.broker.filter(|broker| broker.node == answer.leader);
             return self.advance();
         }
         self.detours += 1;

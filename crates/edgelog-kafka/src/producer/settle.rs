@@ -49,7 +49,7 @@ impl Producer {
         }
         if held.epoch == epoch && held.last_sequence >= -1 {
             match self.position.locate(anchor.base_index, held.last_sequence) {
-                Located::At(index) => self.position.next = index,
+                Located::At(index) => self.appended(&anchor, index),
                 elsewhere => self.unexpected(elsewhere),
             }
         } else if anchor.base_index < self.position.acked {
@@ -60,6 +60,14 @@ impl Producer {
         }
         self.doubt = false;
         self.advance();
+    }
+
+    /// The leader has appended everything before `index`.
+    fn appended(&mut self, anchor: &Anchor, index: u64) {
+        self.position.next = index;
+        // While nothing of this anchor is replicated, a new leader would not know the producer and
+        // take any sequence: a batch sent now could hide the loss of the one before it.
+        self.confirm |= self.position.acked == anchor.base_index;
     }
 
     /// Reads back from the last acknowledged record, if anything can have been sent since.
