@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::kafka::KafkaCommand;
+use xtask::test::TestArguments;
+use xtask::{ci, test};
 
 /// The project's commands.
 #[derive(Debug, Parser)]
@@ -19,11 +21,17 @@ enum Command {
     /// Run a real Apache Kafka on loopback: up, status, topic, down
     #[command(subcommand, arg_required_else_help = true)]
     Kafka(KafkaCommand),
+    /// Run all tests, with a real Kafka that is started for them and ended
+    Test(TestArguments),
+    /// The gate: formatting, lints, documentation, layers, all tests
+    Ci,
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Kafka(command) => command.run(),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Ci => ci::gate(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,19 @@
+//! `cargo xtask ci`: the gate.
+
+use crate::cargo::{cargo, run};
+use crate::test::{self, TestArguments};
+use anyhow::Result;
+
+/// Formatting, lints, documentation, then all tests (the layering test among them).
+///
+/// # Errors
+///
+/// The first step that fails.
+pub fn gate() -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    let mut docs = cargo();
+    docs.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
+    test::run(&TestArguments::default())
+}
