@@ -1,10 +1,16 @@
 //! A partition and a producer that writes to it.
 
+use core::time::Duration;
+
 use crate::batch::{Batch, Producer};
 use crate::broker::Broker;
 use crate::code;
 use crate::raw::{Ack, Known, RawClient};
 use crate::support::require;
+use crate::wait;
+
+const LEADER_BOUND: Duration = Duration::from_secs(60);
+const ANY_EPOCH: i32 = -1;
 
 /// A topic of one partition, its leader's client, and a producer identity.
 #[derive(Debug)]
@@ -20,10 +26,25 @@ pub struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    /// A lane on an existing topic.
+    /// A lane on an existing topic, once its leader answers as one.
     #[must_use]
     pub fn new(broker: &'a Broker, topic: String, producer: Producer) -> Self {
-        let client = RawClient::connect(&broker.leader(&topic, None).1);
+        Self::led_by_other(broker, topic, producer, None)
+    }
+
+    /// The same, once a node that is not `old` leads.
+    #[must_use]
+    pub fn led_by_other(
+        broker: &'a Broker,
+        topic: String,
+        producer: Producer,
+        old: Option<usize>,
+    ) -> Self {
+        // Metadata names a leader a moment before that node knows of it.
+        let client = wait::until(LEADER_BOUND, "the leader answers as one", || {
+            let mut client = RawClient::connect(&broker.leader(&topic, old).1);
+            (client.latest_at_epoch(&topic, ANY_EPOCH).0 == code::NONE).then_some(client)
+        });
         Self { broker, topic, producer, client }
     }
 

@@ -44,13 +44,7 @@ impl Three {
 
     /// The lane at a leader that is not `old`, once it leads.
     fn after(&self, topic: &str, producer: Producer, old: usize) -> Lane<'_> {
-        let (_, address) = self.broker.leader(topic, Some(old));
-        until(BOUND, "the new leader answers as one", || {
-            let (error, _) = RawClient::connect(&address).latest_at_epoch(topic, -1);
-            (error == code::NONE).then_some(())
-        });
-        let client = RawClient::connect(&address);
-        Lane { broker: &self.broker, topic: topic.to_owned(), producer, client }
+        Lane::led_by_other(&self.broker, topic.to_owned(), producer, Some(old))
     }
 
     /// Waits until all three replicas are in sync.

@@ -33,15 +33,6 @@ fn two_batches_for_a_partition_in_one_request_are_refused_whole() {
 }
 
 #[test]
-fn a_timestamp_within_an_hour_of_the_future_is_accepted_and_one_beyond_is_error_32() {
-    let mut lane = shared().lane("future");
-    let beyond = lane.batch(0, 1).stamped(now() + HOUR + 60_000);
-    assert_eq!(lane.refused(&beyond), code::INVALID_TIMESTAMP);
-    let within = lane.batch(0, 1).stamped(now() + HOUR - 60_000);
-    assert_eq!(lane.produce(&within).error, code::NONE);
-}
-
-#[test]
 fn a_log_append_time_topic_does_not_look_at_the_future_stamps() {
     let mut lane =
         shared().lane_with("future-append", &[("message.timestamp.type", "LogAppendTime")]);
@@ -75,17 +66,6 @@ fn the_size_limit_counts_the_whole_batch_with_its_header() {
     let batch = above.batch(0, 3).with_value(&[7; 300]);
     assert_eq!(above.refused(&batch), code::MESSAGE_TOO_LARGE);
     assert_eq!(above.accepted(0, 3), 0, "the sequence of a refused batch is free");
-}
-
-#[test]
-fn the_default_limit_is_1048588_bytes() {
-    let mut lane = shared().lane("default-limit");
-    let overhead = lane.batch(0, 1).with_value(&[7; 1_000_000]).encode().len() - 1_000_000;
-    let largest = lane.batch(0, 1).with_value(&vec![7; 1_048_588 - overhead]);
-    assert_eq!(largest.encode().len(), 1_048_588);
-    let larger = lane.batch(0, 1).with_value(&vec![7; 1_048_589 - overhead]);
-    assert_eq!(lane.refused(&larger), code::MESSAGE_TOO_LARGE);
-    assert_eq!(lane.produce(&largest).error, code::NONE);
 }
 
 #[test]

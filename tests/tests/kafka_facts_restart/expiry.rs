@@ -1,31 +1,19 @@
 //! `producer.id.expiration.ms` is a day by default; here it is three seconds.
 
 use core::time::Duration;
-use std::sync::OnceLock;
 use std::time::Instant;
 
+use crate::forgetful;
 use edgelog_tests::batch::{Batch, now};
-use edgelog_tests::broker::Broker;
 use edgelog_tests::code;
 use edgelog_tests::lane::Lane;
 use edgelog_tests::wait::until;
-use xtask::kafka::Cluster;
 
 const EXPIRATION: Duration = Duration::from_secs(3);
 /// Far more than the expiration and a check take, and far less than a hanging test should.
 const BOUND: Duration = Duration::from_secs(30);
 const APPEND_TIME: [(&str, &str); 1] = [("message.timestamp.type", "LogAppendTime")];
 const YESTERDAY: i64 = 25 * 3_600_000;
-
-fn forgetful() -> &'static Broker {
-    static FORGETFUL: OnceLock<Broker> = OnceLock::new();
-    FORGETFUL.get_or_init(|| {
-        let builder = Cluster::builder()
-            .set("producer.id.expiration.ms", "3000")
-            .set("producer.id.expiration.check.interval.ms", "500");
-        Broker::start(&builder)
-    })
-}
 
 fn old(lane: &Lane<'_>, base_sequence: i32) -> Batch {
     lane.batch(base_sequence, 1).stamped(now() - YESTERDAY)

@@ -1,15 +1,11 @@
 //! The default expiration of a day, and brokers that are stopped and killed.
 
-use core::time::Duration;
-
 use edgelog_tests::batch::{Batch, Producer, now};
 use edgelog_tests::broker::Broker;
 use edgelog_tests::code;
 use edgelog_tests::lane::Lane;
-use edgelog_tests::wait::until;
 use xtask::kafka::Cluster;
 
-const BOUND: Duration = Duration::from_secs(30);
 const YESTERDAY: i64 = 25 * 3_600_000;
 const APPEND_TIME: [(&str, &str); 1] = [("message.timestamp.type", "LogAppendTime")];
 
@@ -46,11 +42,7 @@ fn restart(broker: &mut Broker, end: End) {
 impl Kept {
     /// The lane, once the partition is led again.
     fn lane<'a>(&self, broker: &'a Broker) -> Lane<'a> {
-        let mut lane = Lane::new(broker, self.topic.clone(), self.producer);
-        until(BOUND, "the partition is led again", || {
-            (lane.client.describe(&self.topic).error_code == code::NONE).then_some(())
-        });
-        lane
+        Lane::new(broker, self.topic.clone(), self.producer)
     }
 }
 
