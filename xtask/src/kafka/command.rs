@@ -4,7 +4,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
 use super::state::{self, State};
-use super::{BOOTSTRAP_VARIABLE, Cluster, Topic, admin, external_bootstrap, kafka_version};
+use super::{
+    BOOTSTRAP_VARIABLE, Builder, Cluster, Topic, admin, external_bootstrap, kafka_version,
+};
 
 /// What to do with the cluster that outlives the command.
 #[derive(Debug, Subcommand)]
@@ -14,7 +16,10 @@ pub enum KafkaCommand {
     /// Brokers listen on 127.0.0.1 only, at free ports, and run until `down`. Needs a JDK (17 or newer);
     /// the first run needs Maven and a connection to fetch the pinned Apache Kafka.
     /// Where `KAFKA_BOOTSTRAP` is set, that cluster is used and nothing is started.
+    /// `EDGELOG_KAFKA_STATE` names another folder for state and data, and with it another cluster.
     Up(UpArguments),
+    /// Start brokers that run until this command ends (Ctrl-C) and leave nothing behind
+    Run(UpArguments),
     /// Stop what `up` started, and remove its data
     Down,
     /// Tell what runs
@@ -23,7 +28,7 @@ pub enum KafkaCommand {
     Topic(TopicArguments),
 }
 
-/// Arguments of `up`.
+/// Arguments of `up` and `run`.
 #[derive(Args, Debug)]
 pub struct UpArguments {
     /// Brokers to start, each a controller as well
@@ -61,6 +66,7 @@ impl KafkaCommand {
     pub fn run(self) -> Result<()> {
         match self {
             Self::Up(arguments) => up(&arguments),
+            Self::Run(arguments) => run(&arguments),
             Self::Down => down(),
             Self::Status => status(),
             Self::Topic(arguments) => topic(arguments),
@@ -68,12 +74,24 @@ impl KafkaCommand {
     }
 }
 
+impl UpArguments {
+    fn builder(&self) -> Builder {
+        let mut builder = Cluster::builder().nodes(self.nodes.into());
+        for (key, value) in &self.settings {
+            builder = builder.set(key, value);
+        }
+        self.topics().fold(builder, Builder::topic)
+    }
+
+    fn topics(&self) -> impl Iterator<Item = Topic> {
+        self.topics.iter().map(|name| Topic::new(name).partitions(self.partitions))
+    }
+}
+
 fn up(arguments: &UpArguments) -> Result<()> {
-    let topics =
-        arguments.topics.iter().map(|name| Topic::new(name).partitions(arguments.partitions));
     if let Some(bootstrap) = external_bootstrap() {
         let addresses: Vec<&str> = bootstrap.split(',').collect();
-        topics.into_iter().try_for_each(|topic| admin::create_topic(&addresses, &topic))?;
+        arguments.topics().try_for_each(|topic| admin::create_topic(&addresses, &topic))?;
         println!("{BOOTSTRAP_VARIABLE} is set: using that cluster, starting nothing");
         println!("{bootstrap}");
         return Ok(());
@@ -87,21 +105,12 @@ fn up(arguments: &UpArguments) -> Result<()> {
         }
         state::forget()?;
     }
-    let mut builder =
-        Cluster::builder().nodes(arguments.nodes.into()).detached_in(state::data_folder());
-    for (key, value) in &arguments.settings {
-        builder = builder.set(key, value);
-    }
-    for topic in topics {
-        builder = builder.topic(topic);
-    }
+    let builder = arguments.builder().detached_in(state::data_folder());
     match builder.start_noting(&State::note) {
         Ok(cluster) => {
             let bootstrap = cluster.bootstrap().to_owned();
             cluster.detach();
-            println!("Apache Kafka {} is up; `cargo xtask kafka down` ends it", kafka_version());
-            println!("export {BOOTSTRAP_VARIABLE}={bootstrap}");
-            println!("{bootstrap}");
+            announce("`cargo xtask kafka down`", &bootstrap);
             Ok(())
         }
         Err(error) => {
@@ -112,6 +121,24 @@ fn up(arguments: &UpArguments) -> Result<()> {
             Err(error)
         }
     }
+}
+
+fn run(arguments: &UpArguments) -> Result<()> {
+    if let Some(bootstrap) = external_bootstrap() {
+        bail!("{BOOTSTRAP_VARIABLE} is set to {bootstrap}; unset it to run brokers of your own");
+    }
+    let cluster = arguments.builder().start()?;
+    announce("Ctrl-C", cluster.bootstrap());
+    // The brokers' watchdogs notice the end of this process, whatever ends it.
+    loop {
+        std::thread::park();
+    }
+}
+
+fn announce(end: &str, bootstrap: &str) {
+    println!("Apache Kafka {} is up; {end} ends it", kafka_version());
+    println!("export {BOOTSTRAP_VARIABLE}={bootstrap}");
+    println!("{bootstrap}");
 }
 
 fn down() -> Result<()> {

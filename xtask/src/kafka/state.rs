@@ -26,9 +26,9 @@ impl State {
             bootstrap: cluster.bootstrap().to_owned(),
             processes: cluster.processes(),
         };
-        fs::create_dir_all(install::home())?;
+        fs::create_dir_all(folder())?;
         // Written aside and renamed, so that an interrupted write never hides a running process.
-        let aside = install::home().join("state.json.new");
+        let aside = folder().join("state.json.new");
         fs::write(&aside, serde_json::to_vec_pretty(&state)?)?;
         fs::rename(aside, file())?;
         Ok(())
@@ -81,9 +81,13 @@ pub(super) fn forget() -> Result<()> {
 
 /// Where the brokers of `up` keep their data and logs.
 pub(super) fn data_folder() -> PathBuf {
-    install::home().join("up")
+    folder().join("up")
 }
 
 fn file() -> PathBuf {
-    install::home().join("state.json")
+    folder().join("state.json")
+}
+
+fn folder() -> PathBuf {
+    std::env::var_os("EDGELOG_KAFKA_STATE").map_or_else(install::home, PathBuf::from)
 }
