@@ -1,0 +1,353 @@
+//! What damage costs: the damaged records, and nothing in silence.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+
+mod common;
+#[path = "common/format.rs"]
+mod format;
+
+use common::{Bytes, ID, Met, NOW, Rng, adds_up, create, mount, put, read_from};
+use edgelog_core::{AppendError, Class, Event, Gap, GapReason, Log, LogId, MountError};
+
+const fn gap(from: u64, to: u64) -> Met {
+    Met::Gap(Gap { from, to, reason: GapReason::Damaged })
+}
+
+fn named(n: u64) -> Vec<u8> {
+    format!("record number {n:>4}.").into_bytes()
+}
+
+fn record(n: u64) -> Met {
+    Met::Record(n, named(n))
+}
+
+#[test]
+fn a_damaged_frame_in_the_middle_of_a_sealed_segment_costs_exactly_that_record() {
+    let medium = Bytes::new(1024, 4, 1, 0);
+    let mut log = create(&medium);
+    for n in 0..60 {
+        put(&mut log, &named(n));
+    }
+    log.sync().unwrap();
+    assert!(log.segments().0 > 2);
+    medium.flip(medium.find(&named(5)) * 8 + 3);
+    let mut log = mount(&medium);
+    assert_eq!(
+        (log.visible(), log.damaged()),
+        (60, 0),
+        "mounting looks at the newest segment only"
+    );
+    let expected: Vec<Met> = (0..60).map(|n| if n == 5 { gap(5, 6) } else { record(n) }).collect();
+    assert_eq!(read_from(&mut log, 0), expected);
+}
+
+#[test]
+fn a_damaged_frame_before_synced_records_is_a_gap_and_a_damaged_tail_is_the_end() {
+    let medium = Bytes::new(4096, 2, 1, 0);
+    let mut log = create(&medium);
+    for n in 0..6 {
+        put(&mut log, &named(n));
+        if n % 2 == 1 {
+            log.sync().unwrap();
+        }
+    }
+    let middle = medium.copy();
+    for n in [1, 2] {
+        middle.flip(middle.find(&named(n)) * 8);
+    }
+    let mut log = mount(&middle);
+    assert_eq!((log.visible(), log.damaged()), (6, 2));
+    assert_eq!(read_from(&mut log, 1), [gap(1, 3), record(3), record(4), record(5)]);
+    assert_eq!(put(&mut log, b"next"), 6);
+
+    medium.flip(medium.find(&named(5)) * 8);
+    let mut log = mount(&medium);
+    assert_eq!((log.visible(), log.damaged()), (5, 0));
+    assert_eq!(put(&mut log, &named(99)), 5);
+    log.sync().unwrap();
+    let met = read_from(&mut mount(&medium), 4);
+    assert_eq!(met, [record(4), Met::Record(5, named(99))]);
+}
+
+#[test]
+fn a_cursor_beyond_a_damaged_end_keeps_its_offsets_from_being_given_again() {
+    let medium = Bytes::new(1024, 3, 1, 0);
+    let mut log = create(&medium);
+    let cursor = log.cursor("c", 0).unwrap();
+    for n in 0..30 {
+        put(&mut log, &named(n));
+    }
+    let durable = log.sync().unwrap();
+    log.commit(cursor, durable, 0).unwrap();
+    let segment = format::parse(&medium.bytes.borrow()).pop().unwrap();
+    log.sync().unwrap();
+    // Everything in the newest segment before the commit rots away.
+    let slot = (segment.generation % 3) as usize * 1024;
+    let last = segment.frames.iter().rfind(|frame| !frame.2).unwrap().0;
+    medium.bytes.borrow_mut()[slot + segment.first_frame..slot + last].fill(0x55);
+    let mut log = mount(&medium);
+    assert_eq!(log.visible(), 30);
+    assert!(log.damaged() > 0);
+    adds_up(&read_from(&mut log, 0), 0, 30);
+    assert_eq!(put(&mut log, b"next"), 30);
+}
+
+#[test]
+fn any_single_bit_costs_at_most_the_record_it_stands_in_or_the_segment_whose_header_it_breaks() {
+    let medium = Bytes::new(1024, 4, 1, 0);
+    let mut log = create(&medium);
+    let topic = log.topic("t").unwrap();
+    let mut end = 0;
+    while log.segments().0 < 3 || end % 7 != 0 {
+        if end % 5 == 3 {
+            log.sync().unwrap();
+            log = mount(&medium);
+            let cursor = log.cursor("c", 0).unwrap();
+            log.commit(cursor, end / 2, 1).unwrap();
+        }
+        let key = (end % 4 == 0).then_some(&b"key"[..]);
+        let event = Event { topic, class: Class::Bulk, key, payload: &named(end) };
+        assert_eq!(log.append(&event, NOW + end).unwrap(), end);
+        end += 1;
+    }
+    // The last record is the only thing that nothing synced stands behind.
+    log.sync().unwrap();
+    put(&mut log, &named(end));
+    log.sync().unwrap();
+    end += 1;
+    let image = medium.bytes.borrow().clone();
+    let segments = format::parse(&image);
+    let newest = segments.len() - 1;
+    let mut outcomes = [0u32; 5];
+    for bit in 0..image.len() * 8 {
+        medium.flip(bit);
+        let mut log = mount(&medium);
+        let met = read_from(&mut log, 0);
+        medium.flip(bit);
+        let (slot, at) = (bit / 8 / 1024, bit / 8 % 1024);
+        let index = segments.iter().position(|s| s.generation % 4 == slot as u64);
+        let segment = index.map(|index| &segments[index]);
+        let frame = segment.and_then(|s| s.frames.iter().position(|f| f.0 <= at && at < f.1));
+        let entry = segment.zip(frame).map(|(s, frame)| &s.entries[frame]);
+        // Which offsets it may cost.
+        let (outcome, lost) = match (segment, entry) {
+            (Some(_), Some(format::Entry::Record { offset, .. })) => (0, *offset..*offset + 1),
+            (Some(s), None) if at < s.first_frame => {
+                let next = segments.get(index.unwrap() + 1).map_or(end, |next| next.base_offset);
+                (1, s.base_offset..next)
+            }
+            (Some(_), Some(format::Entry::Control { .. })) => (2, 0..0),
+            (Some(_), None) => (3, 0..0),
+            (None, _) => (4, 0..0),
+        };
+        outcomes[outcome] += 1;
+        let shorter = lost.end == end && (outcome == 0 || index == Some(newest));
+        let visible = log.visible();
+        assert!(visible == end || shorter && visible == lost.start, "bit {bit}: {visible}");
+        adds_up(&met, 0, visible);
+        for n in (0..visible).filter(|n| !lost.contains(n)) {
+            assert!(met.contains(&record(n)), "bit {bit} also cost record {n}");
+        }
+        for item in &met {
+            let Met::Record(n, payload) = item else { continue };
+            assert_eq!(*payload, named(*n), "bit {bit}");
+        }
+    }
+    assert!(outcomes.iter().all(|&count| count > 200), "{outcomes:?}");
+}
+
+#[test]
+fn damage_over_many_epochs_costs_only_the_records_in_it() {
+    for damaged in [1, 3, 8, 12, 20] {
+        let medium = Bytes::new(4096, 2, 1, 0);
+        create(&medium);
+        for n in 0..30 {
+            let mut log = mount(&medium);
+            put(&mut log, &named(n));
+            log.sync().unwrap();
+        }
+        let (from, to) = (medium.find(&named(5)), medium.find(&named(5 + damaged - 1)));
+        medium.bytes.borrow_mut()[from..to + 1].fill(0xEE);
+        let mut log = mount(&medium);
+        assert_eq!(log.visible(), 30, "{damaged} records");
+        let mut expected: Vec<Met> = (0..5).map(record).collect();
+        expected.push(gap(5, 5 + damaged));
+        expected.extend((5 + damaged..30).map(record));
+        assert_eq!(read_from(&mut log, 0), expected, "{damaged} records");
+        assert_eq!(log.epoch(), 31);
+    }
+}
+
+#[test]
+fn what_a_crash_left_in_a_sealed_segment_never_comes_back_when_the_segment_rots() {
+    let medium = Bytes::new(1024, 3, 1, 0);
+    let mut log = create(&medium);
+    for n in 0..4 {
+        put(&mut log, &named(n));
+    }
+    log.sync().unwrap();
+    for n in 4..8 {
+        put(&mut log, &named(n));
+    }
+    // The crash: record 4 never arrived, those behind it did.
+    let lost = medium.find(&named(4));
+    medium.bytes.borrow_mut()[lost - 16..lost + 16].fill(0);
+    let mut log = mount(&medium);
+    assert_eq!(log.visible(), 4);
+    let topic = log.topic("t").unwrap();
+    // So long that it opens the next segment, and the leftovers stay.
+    let long = [7; 400];
+    let event = Event { topic, class: Class::Normal, key: None, payload: &long };
+    assert_eq!(log.append(&event, NOW).unwrap(), 4);
+    for n in 5..8 {
+        put(&mut log, &named(n + 1000));
+    }
+    log.sync().unwrap();
+    medium.flip(medium.find(&named(3)) * 8);
+    let mut log = mount(&medium);
+    let mut expected: Vec<Met> = (0..3).map(record).collect();
+    expected.extend([gap(3, 4), Met::Record(4, long.to_vec())]);
+    expected.extend((5..8).map(|n| Met::Record(n, named(n + 1000))));
+    assert_eq!(read_from(&mut log, 0), expected);
+}
+
+#[test]
+fn a_header_that_failed_and_arrived_all_the_same_takes_no_acknowledged_record_away() {
+    let medium = Bytes::new(1024, 3, 1, 0);
+    let mut log = create(&medium);
+    let topic = log.topic("t").unwrap();
+    for n in 0..16 {
+        put(&mut log, &named(n));
+    }
+    log.sync().unwrap();
+    let next = *medium.programs.borrow();
+    medium.failing_programs.borrow_mut().push(next);
+    let long = [7; 400];
+    let event = Event { topic, class: Class::Normal, key: None, payload: &long };
+    assert!(matches!(log.append(&event, NOW), Err(AppendError::Medium(_))));
+    let short = Event { payload: b"short", ..event };
+    assert!(matches!(log.append(&short, NOW), Err(AppendError::Poisoned)));
+    let mut log = mount(&medium);
+    assert_eq!((log.append(&short, NOW).unwrap(), log.segments().0), (16, 2));
+    log.sync().unwrap();
+    assert_eq!(read_from(&mut mount(&medium), 16), [Met::Record(16, b"short".to_vec())]);
+}
+
+#[test]
+fn an_erase_that_fails_leaves_the_log_as_it_was_and_may_be_tried_again() {
+    let medium = Bytes::new(1024, 2, 1, 0);
+    let mut log = create(&medium);
+    let cursor = log.cursor("c", 0).unwrap();
+    let topic = log.topic("t").unwrap();
+    let long = [7; 300];
+    let event = Event { topic, class: Class::Normal, key: None, payload: &long };
+    let mut failed = 0;
+    for n in 0..10 {
+        *medium.failing_erases.borrow_mut() = 1;
+        let offset = match log.append(&event, NOW) {
+            Err(AppendError::Medium(_)) => {
+                failed += 1;
+                assert_eq!(log.visible(), n);
+                log.append(&event, NOW).unwrap()
+            }
+            other => other.unwrap(),
+        };
+        assert_eq!(offset, n);
+        let durable = log.sync().unwrap();
+        *medium.failing_erases.borrow_mut() = 0;
+        log.commit(cursor, durable, 0).unwrap();
+    }
+    assert!(failed > 2, "{failed}");
+    log.sync().unwrap();
+    assert_eq!(mount(&medium).visible(), 10);
+}
+
+#[test]
+fn the_earliest_offset_is_that_of_the_first_segment_that_can_still_be_read() {
+    let medium = Bytes::new(1024, 4, 1, 0);
+    let mut log = create(&medium);
+    while log.segments().0 < 4 {
+        let n = log.visible();
+        put(&mut log, &named(n));
+    }
+    log.sync().unwrap();
+    let second = format::parse(&medium.bytes.borrow())[1].base_offset;
+    medium.flip(40 * 8);
+    assert_eq!(log.earliest().unwrap(), second, "while it is open");
+    let mut log = mount(&medium);
+    assert_eq!(log.earliest().unwrap(), second, "and after a restart");
+    let end = log.visible();
+    adds_up(&read_from(&mut log, 0), 0, end);
+}
+
+#[test]
+fn a_segment_of_another_log_with_a_higher_generation_does_not_take_the_log_over() {
+    for slot in 0..4 {
+        let (medium, other) = (Bytes::new(1024, 4, 1, 0), Bytes::new(1024, 4, 1, 0));
+        let mut log = create(&medium);
+        while log.segments().0 < 4 {
+            let n = log.visible();
+            put(&mut log, &named(n));
+        }
+        log.sync().unwrap();
+        let mut foreign = Log::create(other.clone(), vec![0; 1024], LogId([9; 16]), NOW).unwrap();
+        let cursor = foreign.cursor("c", 0).unwrap();
+        for _ in 0..200 {
+            put(&mut foreign, b"not yours");
+            let durable = foreign.sync().unwrap();
+            foreign.commit(cursor, durable, 0).unwrap();
+        }
+        let place = slot * 1024..(slot + 1) * 1024;
+        medium.bytes.borrow_mut()[place.clone()].copy_from_slice(&other.bytes.borrow()[place]);
+        let mut log = mount(&medium);
+        assert_eq!(log.id(), ID);
+        let (met, end) = (read_from(&mut log, 0), log.visible());
+        assert!(adds_up(&met, 0, end) > 10);
+        assert!(!met.iter().any(|met| matches!(met, Met::Record(_, p) if p == b"not yours")));
+    }
+}
+
+#[test]
+fn a_newer_version_is_named_unless_there_is_a_log_beside_it() {
+    let medium = Bytes::new(1024, 2, 1, 0);
+    let mut log = create(&medium);
+    put(&mut log, b"x");
+    log.sync().unwrap();
+    let newer = medium.copy();
+    newer.bytes.borrow_mut()[8] = 2;
+    let found = Log::mount(newer.clone(), vec![0; 512]);
+    assert!(matches!(found, Err(MountError::Version { found: 2 })));
+    let created = Log::create(newer.clone(), vec![0; 512], ID, NOW);
+    assert!(matches!(created, Err(MountError::Version { found: 2 })), "nor is it overwritten");
+    medium.bytes.borrow_mut()[1024..1034].copy_from_slice(&newer.bytes.borrow()[..10]);
+    assert_eq!(mount(&medium).visible(), 1);
+}
+
+#[test]
+fn random_garbage_in_random_slots_costs_what_stood_there() {
+    for seed in 0..300 {
+        let mut rng = Rng(seed);
+        let medium = Bytes::new(1024, 5, 1, 0);
+        let mut log = create(&medium);
+        while log.segments().0 < 5 {
+            let n = log.visible();
+            put(&mut log, &named(n));
+        }
+        log.sync().unwrap();
+        let end = log.visible();
+        let base = format::parse(&medium.bytes.borrow())[4].base_offset;
+        let (slot, from) = (rng.below(4), rng.below(1024));
+        let place = slot * 1024 + from..slot * 1024 + from + rng.below(1024 - from);
+        rng.fill(&mut medium.bytes.borrow_mut()[place.clone()]);
+        let mut log = mount(&medium);
+        assert_eq!(log.visible(), end, "seed {seed}");
+        let met = read_from(&mut log, 0);
+        adds_up(&met, 0, end);
+        assert!(met.contains(&record(base)), "seed {seed}");
+        let gone: usize = met.iter().map(|met| usize::from(matches!(met, Met::Gap(_)))).sum();
+        assert!(gone <= 1, "seed {seed}: one hole is one gap, got {gone}");
+        for item in met {
+            let Met::Record(n, payload) = item else { continue };
+            assert_eq!(payload, named(n), "seed {seed}");
+        }
+    }
+}
