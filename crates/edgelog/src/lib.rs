@@ -33,8 +33,8 @@ mod ship;
 mod view;
 
 pub use edgelog_core::{
-    Class, Cursor, CursorId, Gap, GapReason, Geometry, Identity, Item, LogId, Record, Topic,
-    TopicId,
+    Class, Cursor, CursorId, FORMAT_VERSION, Gap, GapReason, Geometry, Identity, Item, LogId,
+    Record, Topic, TopicId,
 };
 pub use error::{AppendError, FileError, OpenError, ReadError};
 pub use event::{Event, Start, now_ms};

@@ -2,8 +2,10 @@
 
 use crate::error::{FileError, OpenError};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 /// Held for the life of the owner. The operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
@@ -17,14 +19,10 @@ impl OwnerLock {
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.map_err(|error| FileError::new("open", &path, error))?;
-        match file.try_lock() {
+        match lock_patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut owner = String::new();
-                let _ = file.read_to_string(&mut owner);
-                let owner = owner.trim();
-                let owner = if owner.is_empty() { "(unknown)" } else { owner }.to_owned();
-                return Err(OpenError::Locked { path: directory.to_owned(), owner });
+                return Err(OpenError::Locked { path: directory.to_owned(), owner: name(file) });
             }
             Err(TryLockError::Error(error)) => {
                 return Err(FileError::new("lock", &path, error).into());
@@ -35,3 +33,41 @@ impl OwnerLock {
         Ok(Self { _file: file })
     }
 }
+
+/// The process that owns the log in `directory`, if any does.
+pub(crate) fn owner(directory: &Path) -> Result<Option<String>, FileError> {
+    let path = directory.join("lock");
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(FileError::new("open", &path, error)),
+    };
+    // Held for a moment only, and shared, so that two who ask do not take each other for an owner.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(name(file))),
+        Err(TryLockError::Error(error)) => Err(FileError::new("lock", &path, error)),
+    }
+}
+
+/// Outlasts those who only ask who the owner is.
+fn lock_patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
+    file.try_lock()
+}
+
+/// What the owner wrote into the lock file.
+fn name(mut file: File) -> String {
+    let mut owner = String::new();
+    let _ = file.read_to_string(&mut owner);
+    let owner = owner.trim();
+    if owner.is_empty() { "(unknown)" } else { owner }.to_owned()
+}
+
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(5);

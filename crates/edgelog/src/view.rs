@@ -1,6 +1,6 @@
 //! Reading a log that another process owns, or none.
 
-use crate::error::{OpenError, ReadError};
+use crate::error::{FileError, OpenError, ReadError};
 use crate::event::Start;
 use crate::file::{Access, FileMedium, Stored};
 use crate::reader::{frame_buffer, skip_to_time, time_of};
@@ -74,6 +74,15 @@ impl View {
         self.inner.refresh().map_err(|source| mount_error(&self.directory, source))
     }
 
+    /// The process that owns the log right now, as it wrote itself down; `None` when nobody does.
+    ///
+    /// # Errors
+    ///
+    /// The lock file cannot be read.
+    pub fn owner(&self) -> Result<Option<String>, FileError> {
+        crate::lock::owner(&self.directory)
+    }
+
     /// The log's id.
     #[must_use]
     pub fn id(&self) -> LogId {
@@ -138,7 +147,7 @@ impl View {
     }
 }
 
-fn mount_error(directory: &Path, source: MountError<crate::FileError>) -> OpenError {
+fn mount_error(directory: &Path, source: MountError<FileError>) -> OpenError {
     match source {
         MountError::Medium(error) => OpenError::File(error),
         source => OpenError::Mount { path: directory.to_owned(), source },
