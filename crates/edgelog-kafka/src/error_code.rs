@@ -80,10 +80,13 @@ impl ErrorCode {
         }
     }
 
-    /// True when only a change of the cluster's topics or access rules can help.
+    /// True when only a change of the topic's name or of access rules can help.
+    ///
+    /// Code 3 is not among them: whether a topic exists is for Metadata to say, and other brokers
+    /// may just not have heard of it.
     #[must_use]
     pub const fn parks(self) -> bool {
-        matches!(self.0, 3 | 17 | 29 | 31 | 53)
+        matches!(self.0, 17 | 29 | 31 | 53)
     }
 }
 

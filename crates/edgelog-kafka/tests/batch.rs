@@ -61,7 +61,7 @@ fn check(records: &[Ours], batch: &[u8], stamp: Stamp) {
             (stamp.producer_id, stamp.producer_epoch)
         );
         assert_eq!(theirs.sequence, stamp.base_sequence + i32::try_from(at).unwrap());
-        assert_eq!((theirs.offset, theirs.timestamp), (at as i64, ours.timestamp));
+        assert_eq!((theirs.offset, theirs.timestamp), (i64::try_from(at).unwrap(), ours.timestamp));
         assert_eq!(theirs.timestamp_type, TimestampType::Creation);
         assert_eq!(
             (theirs.partition_leader_epoch, theirs.transactional, theirs.control),
@@ -79,7 +79,7 @@ fn check(records: &[Ours], batch: &[u8], stamp: Stamp) {
     let header = BatchHeader::parse(batch.first_chunk().unwrap()).unwrap();
     assert_eq!(header.max_timestamp, records.iter().map(|record| record.timestamp).max().unwrap());
     assert_eq!(
-        (header.base_timestamp, header.count as usize),
+        (header.base_timestamp, usize::try_from(header.count).unwrap()),
         (records[0].timestamp, records.len())
     );
 }

@@ -100,7 +100,7 @@ fn any_faults_together_cost_nothing() {
     for seed in 0..seeds.unwrap_or(SEEDS) {
         let mut random = Random(seed);
         let first = random.below(3) * ((1 << 31) - 5);
-        let lazy = random.below(4) as u32;
+        let lazy = u32::try_from(random.below(4)).unwrap();
         let count = 1 + random.below(6);
         let faults: Vec<_> = (0..count)
             .map(|_| {

@@ -58,6 +58,7 @@ impl Producer {
             self.to_leader = false;
             return;
         }
+        self.met = true;
         self.describes = answer.speaks(Api::DescribeProducers);
         self.go(Step::Metadata);
     }

@@ -41,7 +41,7 @@ impl Producer {
         match self.link {
             Link::Dialing { .. } => self.connect_failed(now),
             Link::Up { .. } => {
-                if self.step == Step::Versions && self.sent && !self.heard {
+                if self.step == Step::Versions && self.sent && !self.heard && !self.met {
                     self.report(Event::NotKafka(Malformed::Closed));
                 }
                 let worked = matches!(self.step, Step::Stream | Step::Produce);
@@ -134,6 +134,7 @@ impl Producer {
 
     /// Waits long, because only a person can help.
     pub(super) fn park(&mut self, now: Instant, reason: ParkReason) {
+        self.failing |= self.step == Step::Produce;
         self.close_books();
         if self.told_parked != Some(reason) {
             self.report(Event::Parked(reason));

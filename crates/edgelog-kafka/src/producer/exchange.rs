@@ -115,10 +115,10 @@ impl Producer {
         self.ready_told = false;
         if step == Step::Stream {
             self.parked = None;
-            self.told_parked = None;
             self.detours = 0;
             self.shrunk = 0;
             if !self.failing {
+                self.told_parked = None;
                 self.backoff.reset();
             }
         }

@@ -70,6 +70,8 @@ pub struct Producer {
     sent: bool,
     /// Whether anything came in on this connection.
     heard: bool,
+    /// Whether a Kafka broker ever answered.
+    met: bool,
     correlation_id: i32,
     reader: Reader,
     answer: Answer,
@@ -141,6 +143,7 @@ impl Producer {
             step: Step::Versions,
             sent: false,
             heard: false,
+            met: false,
             correlation_id: 0,
             reader: Reader::new(),
             answer: Answer::None,

@@ -155,6 +155,8 @@ impl Producer {
         });
         match located {
             Some((Located::At(index), offset)) => self.acknowledge(index, Some(offset), None),
+            // What is missing may stand behind the place at which reading ended.
+            Some((Located::Lost(_), _)) if scan.unfinished => {}
             Some((elsewhere, _)) => {
                 self.unexpected(elsewhere);
                 self.doubt = false;

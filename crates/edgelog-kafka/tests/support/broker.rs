@@ -188,6 +188,16 @@ impl Cluster {
         }
     }
 
+    /// As if every stored batch had a sequence that is greater by `shift`.
+    pub fn shift_sequences(&mut self, shift: i64) {
+        for batch in &mut self.log {
+            batch.first_sequence = (batch.first_sequence + shift) % SEQUENCES;
+            let sequence = batch.first_sequence as i32;
+            batch.bytes[53..57].copy_from_slice(&sequence.to_be_bytes());
+        }
+        self.rebuild(5);
+    }
+
     fn rebuild(&mut self, window: usize) {
         self.producers.clear();
         for batch in self.log.clone().iter().filter(|batch| batch.producer_id >= 0) {
@@ -366,11 +376,13 @@ impl Cluster {
         let inside = (self.log_start..=self.high_watermark).contains(&from);
         let error = if error == 0 && !inside { 1 } else { error };
         let mut bytes = Vec::new();
-        for batch in self.log.iter().filter(|batch| batch.end() <= self.high_watermark) {
+        let readable = self.log.iter().filter(|batch| batch.end() <= self.high_watermark);
+        for batch in readable.filter(|batch| error == 0 && batch.end() > from) {
             let fits = bytes.len() + batch.bytes.len() <= wanted.partition_max_bytes as usize;
-            if error == 0 && batch.end() > from && (fits || bytes.is_empty()) {
-                bytes.extend_from_slice(&batch.bytes);
+            if !fits && !bytes.is_empty() {
+                break;
             }
+            bytes.extend_from_slice(&batch.bytes);
         }
         let partition = PartitionData::default()
             .with_error_code(error)
