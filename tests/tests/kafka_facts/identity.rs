@@ -2,6 +2,8 @@ use edgelog_tests::batch::{Batch, Producer};
 use edgelog_tests::broker::shared;
 use edgelog_tests::code;
 use edgelog_tests::lane::Lane;
+use kafka_protocol::messages::{InitProducerIdRequest, TransactionalId};
+use kafka_protocol::protocol::StrBytes;
 
 #[test]
 fn init_producer_id_3_gives_a_new_id_at_epoch_0_every_time() {
@@ -10,6 +12,18 @@ fn init_producer_id_3_gives_a_new_id_at_epoch_0_every_time() {
     let second = client.new_producer();
     assert_ne!(first.id, second.id);
     assert_eq!((first.epoch, second.epoch), (0, 0));
+}
+
+#[test]
+fn init_producer_id_with_an_empty_transactional_id_instead_of_none_is_error_42() {
+    let empty = TransactionalId(StrBytes::from_static_str(""));
+    let request = InitProducerIdRequest::default()
+        .with_transactional_id(Some(empty))
+        .with_transaction_timeout_ms(60_000)
+        .with_producer_id((-1).into())
+        .with_producer_epoch(-1);
+    let answer = shared().client().connection().call(3, &request).unwrap();
+    assert_eq!(answer.error_code, code::INVALID_REQUEST);
 }
 
 #[test]

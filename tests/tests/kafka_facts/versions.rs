@@ -52,14 +52,20 @@ fn produce_is_advertised_from_0_although_3_is_the_first_that_works() {
     assert_eq!(least, 0);
     assert!(most >= 13);
 
+    assert_eq!(answer_to_empty_produce(2, &[]), None, "version 2 was answered");
+    // From version 3 on there is a transactional id, here null, before the same fields.
+    assert!(answer_to_empty_produce(3, &[0xff, 0xff]).is_some(), "version 3 was not answered");
+}
+
+fn answer_to_empty_produce(version: i16, before: &[u8]) -> Option<Vec<u8>> {
+    let mut request = header(1, ApiKey::Produce as i16, version);
+    request.extend(before);
+    request.extend((-1_i16).to_be_bytes()); // acks
+    request.extend(1000_i32.to_be_bytes()); // timeout
+    request.extend(0_i32.to_be_bytes()); // topics
     let mut client = shared().client();
-    // Version 2 has no transactional id: acks, timeout, then the topics.
-    let mut request = header(1, ApiKey::Produce as i16, 2);
-    request.extend((-1_i16).to_be_bytes());
-    request.extend(1000_i32.to_be_bytes());
-    request.extend(0_i32.to_be_bytes());
     client.connection().send_frame(&request).unwrap();
-    assert_eq!(client.connection().receive_frame().unwrap(), None, "version 2 was answered");
+    client.connection().receive_frame().unwrap()
 }
 
 #[test]

@@ -242,7 +242,7 @@ impl Builder {
         let mut nodes = Vec::new();
         for endpoint in &endpoints {
             let home = root.join(endpoint.id.to_string());
-            let data = home.join("data");
+            let data = home.join(node::DATA);
             let text = properties::render(endpoint, &endpoints, &data, &self.settings);
             nodes.push(Node::new(*endpoint, home, &text, life)?);
         }
