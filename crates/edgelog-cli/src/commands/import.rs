@@ -1,0 +1,191 @@
+//! `edgelog import`: every row of a CSV file becomes an event.
+
+mod table;
+
+use crate::commands::ship::{left_over, wait_until_shipped};
+use crate::intake::{Intake, Refused, Summary};
+use crate::live::{Live, progress};
+use crate::open::Sizes;
+use crate::ship::{Kafka, Shipping};
+use crate::stop::Stop;
+use anyhow::{Context, bail};
+use clap::Args;
+use edgelog::{Event, Log};
+use flatbuffers::FlatBufferBuilder;
+use indicatif::ProgressBar;
+use std::path::{Path, PathBuf};
+use table::{Columns, Row, Table};
+
+/// Store every row of a CSV file as an event
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Import {
+    /// A CSV file whose first row names the columns
+    #[arg(value_name = "FILE.csv")]
+    file: PathBuf,
+    /// The events' topic [default: the file's name without its ending]
+    #[arg(long, value_name = "NAME")]
+    topic: Option<String>,
+    /// The column whose cells become the records' keys
+    #[arg(long, value_name = "COLUMN")]
+    key_column: Option<String>,
+    /// The column with the readings' times [default: the first one named timestamp, time, datetime or date]
+    #[arg(long, value_name = "COLUMN")]
+    time_column: Option<String>,
+    /// What separates the columns
+    #[arg(long, value_name = "CHARACTER", default_value = ",", value_parser = parse_delimiter)]
+    delimiter: u8,
+    /// Leave out the rows before this line of the file, to go on with an import that was stopped
+    #[arg(long, value_name = "LINE")]
+    from_line: Option<u64>,
+    /// Stop at the first bad row instead of leaving it out
+    #[arg(long)]
+    strict: bool,
+    /// Make rows durable after every N of them; at the latest after a second in any case
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    sync_every: u64,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    kafka: Kafka,
+    #[command(flatten)]
+    sizes: Sizes,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  edgelog import machine_temperature.csv
+  edgelog import readings.csv --topic plant --key-column sensor --time-column measured_at
+  edgelog import export.csv --delimiter ';' --strict --json
+  edgelog import machine_temperature.csv --kafka localhost:9092      and wait until Kafka has acknowledged every row
+
+A row becomes a FlatBuffers event `Reading` with its own time and its other cells as named fields. A cell that is a number is stored
+as one; anything else is text, and so are numbers with leading zeros or more than 15 digits, which are names rather than quantities.
+Times: RFC 3339, `YYYY-MM-DD HH:MM:SS` (UTC), or seconds or milliseconds since 1970. Without a time column, the time of the import.
+The record's own time is that of the import: a log's time never runs backwards.
+
+A bad row (wrong number of columns, a time that is none, not UTF-8, nan or inf) is named with file and line, counted and left out.";
+
+const PROGRESS: &str = "{bar:30} {percent:>3}%  {bytes} of {total_bytes}  {msg}  {eta} left";
+
+/// How many rows pass between two looks at the progress bar.
+const PROGRESS_EVERY: u64 = 256;
+
+impl Import {
+    pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
+        let topic = match (&self.topic, self.file.file_stem()) {
+            (Some(topic), _) => topic.clone(),
+            (None, Some(stem)) => stem.to_string_lossy().into_owned(),
+            (None, None) => bail!("{} has no name to make a topic of: say --topic", self.name()),
+        };
+        // The file first: a mistyped name should not leave an empty log behind.
+        let mut table = Table::open(&self.file, self.delimiter)?;
+        let columns = table.columns(self.time_column.as_deref(), self.key_column.as_deref())?;
+        let log = self.sizes.open(dir)?;
+        let shipping = self.kafka.start(&log)?;
+        let mut intake = Intake::new(log.clone(), Some(self.sync_every))?;
+        let stop = Stop::install()?;
+        let bar = progress(table.bytes(), PROGRESS);
+        let taken = self.take_all(&mut table, &columns, &topic, &mut intake, &stop, &bar);
+        bar.finish_and_clear();
+        if let Err(error) = taken {
+            bail!("{error:#}; {}", intake.what_holds());
+        }
+        let summary = intake.finish()?;
+        self.report(&summary, &topic, dir)?;
+        if stop.is_wanted() {
+            bail!(
+                "interrupted; go on with `edgelog import {} --from-line {}`",
+                self.name(),
+                table.line()
+            );
+        }
+        if summary.nothing_but_bad() {
+            bail!("not one row of {} could be stored", self.name());
+        }
+        shipping.map_or(Ok(()), |shipping| finish_shipping(&log, &shipping, &stop))
+    }
+
+    fn take_all(
+        &self,
+        table: &mut Table,
+        columns: &Columns,
+        topic: &str,
+        intake: &mut Intake,
+        stop: &Stop,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<()> {
+        let mut builder = FlatBufferBuilder::new();
+        let mut rows: u64 = 0;
+        while !stop.is_wanted() && table.next_row().with_context(|| self.at(table.line()))? {
+            rows += 1;
+            if rows % PROGRESS_EVERY == 1 {
+                bar.set_position(table.position());
+                bar.set_message(format!("{} events", intake.stored()));
+            }
+            let line = table.line();
+            if self.from_line.is_some_and(|from| line < from) {
+                continue;
+            }
+            let stored = match table.row(columns) {
+                Err(why) => Err(Refused::Bad(why)),
+                Ok(Row { reading, key }) => {
+                    let event = Event::new(reading.encode(&mut builder));
+                    let event = key.as_ref().map_or(event, |key| event.key(key.as_bytes()));
+                    intake.append(topic, &event)
+                }
+            };
+            match stored {
+                Ok(()) => {}
+                Err(Refused::Stop(error)) => return Err(error.context(self.at(line))),
+                Err(Refused::Bad(why)) if self.strict => {
+                    bail!("{}: {why}; stopped there (--strict)", self.at(line))
+                }
+                Err(Refused::Bad(why)) => {
+                    intake.count_bad();
+                    bar.suspend(|| eprintln!("{}: {why}", self.at(line)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, summary: &Summary, topic: &str, dir: &Path) -> anyhow::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string(summary)?);
+        } else {
+            let into = format!("topic {topic} of {}", dir.display());
+            println!("{}", summary.sentence("row", &into));
+        }
+        Ok(())
+    }
+
+    fn at(&self, line: u64) -> String {
+        format!("{}:{line}", self.name())
+    }
+
+    fn name(&self) -> String {
+        self.file.display().to_string()
+    }
+}
+
+fn finish_shipping(log: &Log, shipping: &Shipping, stop: &Stop) -> anyhow::Result<()> {
+    // Standard output has the summary, perhaps for a script; the rest is for people.
+    let mut live = Live::on_stderr();
+    let done = wait_until_shipped(log, shipping, stop, None, &mut live)?;
+    if !done {
+        live.clear();
+        bail!("{}", left_over(log, shipping)?);
+    }
+    live.finish(&format!("shipped everything to {}", shipping.place()));
+    Ok(())
+}
+
+fn parse_delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" | b"tab" => Ok(b'\t'),
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err("write one ASCII character, or tab".to_owned()),
+    }
+}

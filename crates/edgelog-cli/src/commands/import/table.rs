@@ -1,0 +1,177 @@
+//! Rows of a CSV file as readings.
+
+use crate::schema::{Field, Reading, Value};
+use crate::time::parse_event_time;
+use anyhow::{Context, anyhow, bail};
+use csv::{ByteRecord, ReaderBuilder};
+use edgelog::now_ms;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Names that a time column goes by, when none is given.
+const TIME_NAMES: [&str; 4] = ["timestamp", "time", "datetime", "date"];
+
+/// The longest row: more than the largest record holds.
+const ROW_BYTES_MAX: usize = 1 << 20;
+
+/// Decimal digits that a `double` always holds.
+const EXACT_DIGITS: usize = 15;
+
+/// A CSV file, read row by row.
+#[derive(Debug)]
+pub(super) struct Table {
+    path: PathBuf,
+    reader: csv::Reader<File>,
+    headers: Vec<String>,
+    record: ByteRecord,
+    bytes: u64,
+}
+
+/// Which column is what.
+#[derive(Debug)]
+pub(super) struct Columns {
+    time: Option<usize>,
+    key: Option<usize>,
+}
+
+/// A row as an event.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) reading: Reading,
+    pub(super) key: Option<String>,
+}
+
+impl Table {
+    /// Opens the file and reads its header row.
+    pub(super) fn open(path: &Path, delimiter: u8) -> anyhow::Result<Self> {
+        let name = path.display();
+        let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
+        let about = file.metadata().with_context(|| format!("cannot open {name}"))?;
+        if about.is_dir() {
+            bail!("{name} is a folder; name a CSV file in it");
+        }
+        let mut reader = ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(file);
+        let headers = reader.byte_headers().with_context(|| format!("cannot read {name}"))?;
+        let headers: Result<Vec<String>, _> =
+            headers.iter().map(|header| String::from_utf8(header.to_vec())).collect();
+        let headers = headers.map_err(|_| {
+            anyhow!("{name}:1: the header row is not UTF-8; convert the file first")
+        })?;
+        if headers.iter().all(String::is_empty) {
+            bail!("{name}:1: there is no header row; the first row must name the columns");
+        }
+        let record = ByteRecord::new();
+        Ok(Self { path: path.to_owned(), reader, headers, record, bytes: about.len() })
+    }
+
+    /// Finds the columns that were named, or that have a telling name.
+    pub(super) fn columns(&self, time: Option<&str>, key: Option<&str>) -> anyhow::Result<Columns> {
+        let time = match time {
+            Some(name) => Some(self.column(name)?),
+            None => TIME_NAMES.iter().find_map(|name| {
+                self.headers.iter().position(|header| header.trim().eq_ignore_ascii_case(name))
+            }),
+        };
+        Ok(Columns { time, key: key.map(|name| self.column(name)).transpose()? })
+    }
+
+    /// Goes to the next row; false at the end.
+    pub(super) fn next_row(&mut self) -> csv::Result<bool> {
+        self.reader.read_byte_record(&mut self.record)
+    }
+
+    /// The line on which the row begins.
+    pub(super) fn line(&self) -> u64 {
+        self.record.position().map_or(1, csv::Position::line)
+    }
+
+    /// How far into the file, in bytes.
+    pub(super) fn position(&self) -> u64 {
+        self.reader.position().byte()
+    }
+
+    /// The file's size.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The row as an event, or what is wrong with it.
+    pub(super) fn row(&self, columns: &Columns) -> Result<Row, String> {
+        let (found, expected) = (self.record.len(), self.headers.len());
+        if found != expected {
+            return Err(format!("{found} column(s) where the header has {expected}"));
+        }
+        if self.record.as_slice().len() > ROW_BYTES_MAX {
+            return Err(format!("longer than {ROW_BYTES_MAX} bytes; is a quote missing?"));
+        }
+        let mut row = Row { reading: Reading { time_ms: 0, fields: Vec::new() }, key: None };
+        if columns.time.is_none() {
+            row.reading.time_ms = i64::try_from(now_ms()).unwrap_or(i64::MAX);
+        }
+        for (index, (name, cell)) in self.headers.iter().zip(&self.record).enumerate() {
+            let cell = std::str::from_utf8(cell)
+                .map_err(|_| format!("the cell of column `{name}` is not UTF-8"))?;
+            if columns.key == Some(index) && !cell.is_empty() {
+                row.key = Some(cell.to_owned());
+            }
+            if columns.time == Some(index) {
+                row.reading.time_ms = parse_event_time(cell)
+                    .ok_or_else(|| format!("`{}` in column `{name}` is no time", shown(cell)))?;
+                continue;
+            }
+            let value = value(cell).map_err(|why| format!("{why} in column `{name}`"))?;
+            row.reading.fields.push(Field { name: name.clone(), value });
+        }
+        Ok(row)
+    }
+
+    fn column(&self, name: &str) -> anyhow::Result<usize> {
+        self.headers.iter().position(|header| header == name).with_context(|| {
+            let file = self.path.display();
+            format!("{file} has no column `{name}`; it has: {}", self.headers.join(", "))
+        })
+    }
+}
+
+fn value(cell: &str) -> Result<Value, String> {
+    let trimmed = cell.trim();
+    match trimmed.parse::<f64>() {
+        Ok(number) if !number.is_finite() => {
+            Err(format!("`{}` is not a finite number", shown(trimmed)))
+        }
+        Ok(number) if is_quantity(trimmed) => Ok(Value::Number(number)),
+        _ => Ok(Value::Text(cell.to_owned())),
+    }
+}
+
+/// Serial numbers and postal codes look like numbers and would lose digits as one.
+fn is_quantity(number: &str) -> bool {
+    let digits = number.trim_start_matches(['+', '-']);
+    let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+    !whole || (digits.len() <= EXACT_DIGITS && (digits.len() == 1 || !digits.starts_with('0')))
+}
+
+/// Enough of a cell to recognise it.
+fn shown(cell: &str) -> String {
+    cell.chars().take(40).flat_map(char::escape_default).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_a_number_when_a_double_can_hold_what_it_says() {
+        for (cell, number) in
+            [("74.93588199999998", 74.93588199999998), (" 1e3 ", 1000.0), ("-0", 0.0), ("0.5", 0.5)]
+        {
+            assert_eq!(value(cell), Ok(Value::Number(number)), "{cell}");
+        }
+        for cell in ["", "ok", "007", "1234567890123456", "1,5", "0x10"] {
+            assert_eq!(value(cell), Ok(Value::Text(cell.to_owned())), "{cell}");
+        }
+        for cell in ["NaN", "inf", "-Infinity", "1e999"] {
+            assert!(value(cell).is_err(), "{cell}");
+        }
+    }
+}

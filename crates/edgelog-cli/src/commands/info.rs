@@ -1,0 +1,169 @@
+//! `edgelog info`: what is in the log, without reading all of it.
+
+use crate::reading::explain;
+use crate::render::text;
+use crate::time::rfc3339;
+use crate::units::{bytes, count};
+use anyhow::Context;
+use clap::Args;
+use edgelog::{FORMAT_VERSION, Item, Start, View};
+use serde::Serialize;
+use std::fs;
+use std::path::Path;
+
+/// Show what is in the log: offsets, times, space, topics, cursors, and who owns it
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Info {
+    /// Print it as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  edgelog info
+  edgelog --dir /var/lib/edgelog info --json | jq .cursors
+
+Works beside a running owner and changes nothing. A cursor's lag is how many records its consumer has yet to do.";
+
+#[derive(Debug, Serialize)]
+struct Report {
+    log: String,
+    directory: String,
+    format_version: u16,
+    /// The process that has the log open for appending.
+    owner: Option<String>,
+    epoch: u32,
+    earliest: u64,
+    visible: u64,
+    earliest_time: Option<String>,
+    newest_time: Option<String>,
+    segments_used: u64,
+    segments_max: u32,
+    segment_bytes: u32,
+    bytes_on_disk: u64,
+    bytes_max: u64,
+    topics: Vec<String>,
+    cursors: Vec<Cursor>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cursor {
+    name: String,
+    offset: u64,
+    lag: u64,
+}
+
+impl Info {
+    pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
+        let report = look(dir)?;
+        if self.json {
+            println!("{}", serde_json::to_string(&report)?);
+        } else {
+            report.print();
+        }
+        Ok(())
+    }
+}
+
+fn look(dir: &Path) -> anyhow::Result<Report> {
+    let mut view = View::open(dir, Start::Earliest)?;
+    let (segments_used, segments_max) = view.segments();
+    let segment_bytes = view.segment_bytes();
+    let (earliest, visible) = (view.earliest().map_err(explain)?, view.visible());
+    let cursors = view.cursors().iter().map(|cursor| Cursor {
+        name: cursor.name.as_str().to_owned(),
+        offset: cursor.offset,
+        lag: visible.saturating_sub(cursor.offset),
+    });
+    Ok(Report {
+        log: view.id().to_string(),
+        directory: dir.display().to_string(),
+        format_version: FORMAT_VERSION,
+        owner: view.owner()?,
+        epoch: view.epoch(),
+        earliest,
+        visible,
+        segments_used,
+        segments_max,
+        segment_bytes,
+        bytes_on_disk: bytes_on_disk(dir)?,
+        bytes_max: u64::from(segment_bytes) * u64::from(segments_max),
+        topics: view.topics().iter().map(|topic| topic.name.as_str().to_owned()).collect(),
+        cursors: cursors.collect(),
+        earliest_time: first_time(&mut view)?,
+        newest_time: match visible.checked_sub(1) {
+            Some(newest) => first_time(&mut View::open(dir, Start::Offset(newest))?)?,
+            None => None,
+        },
+    })
+}
+
+impl Report {
+    fn print(&self) {
+        let row = |name: &str, value: String| println!("{name:<10} {value}");
+        row("log", self.log.clone());
+        row("folder", self.directory.clone());
+        row("format", format!("version {}", self.format_version));
+        row(
+            "owner",
+            match &self.owner {
+                Some(process) => format!("process {}", text(process)),
+                None => "nobody; run, append or import may open it".to_owned(),
+            },
+        );
+        row("epoch", self.epoch.to_string());
+        row(
+            "records",
+            match self.visible.checked_sub(1) {
+                Some(newest) if self.earliest < self.visible => {
+                    let records = self.visible - self.earliest;
+                    format!("{}, offsets {} to {newest}", count(records), self.earliest)
+                }
+                _ => "none".to_owned(),
+            },
+        );
+        if let (Some(first), Some(last)) = (&self.earliest_time, &self.newest_time) {
+            row("appended", format!("{first} to {last}"));
+        }
+        let (used, max) = (self.segments_used, self.segments_max);
+        row("segments", format!("{used} of {max}, {} each", bytes(u64::from(self.segment_bytes))));
+        let budget = bytes(self.bytes_max);
+        row("on disk", format!("{} of at most {budget}", bytes(self.bytes_on_disk)));
+        for (n, topic) in self.topics.iter().enumerate() {
+            row(if n == 0 { "topics" } else { "" }, text(topic));
+        }
+        if self.cursors.is_empty() {
+            row("cursors", "none".to_owned());
+        }
+        for (n, Cursor { name, offset, lag }) in self.cursors.iter().enumerate() {
+            let told = format!("{} at offset {offset}, lag {}", text(name), count(*lag));
+            row(if n == 0 { "cursors" } else { "" }, told);
+        }
+    }
+}
+
+/// The time of the first record from where the view stands.
+fn first_time(view: &mut View) -> anyhow::Result<Option<String>> {
+    while let Some(item) = view.next().map_err(explain)? {
+        if let Item::Record(record) = item {
+            return Ok(Some(rfc3339(record.time_ms)));
+        }
+    }
+    Ok(None)
+}
+
+/// What the segment files take.
+fn bytes_on_disk(dir: &Path) -> anyhow::Result<u64> {
+    let context = || format!("cannot read the folder {}", dir.display());
+    let mut total = 0;
+    for entry in fs::read_dir(dir).with_context(context)? {
+        let path = entry.with_context(context)?.path();
+        if path.extension().is_some_and(|extension| extension == "seg") {
+            // A file may go away between the listing and this look.
+            total += fs::metadata(&path).map_or(0, |about| about.len());
+        }
+    }
+    Ok(total)
+}

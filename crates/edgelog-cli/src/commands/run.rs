@@ -1,0 +1,191 @@
+//! `edgelog run`: this machine's readings, for as long as nobody says stop.
+
+use crate::host::Host;
+use crate::intake::plain;
+use crate::live::Live;
+use crate::open::Sizes;
+use crate::ship::{Kafka, Shipping, status_line};
+use crate::stop::Stop;
+use crate::units::{count, parse_duration, plural};
+use anyhow::Context;
+use clap::Args;
+use edgelog::{AppendError, Event, Log};
+use flatbuffers::FlatBufferBuilder;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Store this machine's readings, once a second, until Ctrl-C
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Run {
+    /// Time between two readings, such as 500ms, 1s or 5min
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    every: Duration,
+    /// End after N readings
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    samples: Option<u64>,
+    #[command(flatten)]
+    kafka: Kafka,
+    #[command(flatten)]
+    sizes: Sizes,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  edgelog run                          once a second into ./edgelog-data
+  edgelog run --kafka localhost:9092   the same, and ship them to topic edgelog there
+  edgelog run --every 10s --budget 64MiB
+  edgelog run --samples 5              five readings, then end
+
+A reading is processor use, load, memory, swap, disks, network and temperatures as a FlatBuffers event in topic host.metrics, with
+the host name as its key. Each one is durable before the next is taken. Watch them with `edgelog tail -f` in another terminal.
+When the log or the disk is full, readings are refused and counted until there is room again; nothing that was stored is lost.";
+
+/// The topic of this machine's readings.
+const TOPIC: &str = "host.metrics";
+
+/// How long the end may wait for Kafka's last acknowledgements.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often the status line changes, at least.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
+
+/// All that is at work.
+#[derive(Debug)]
+struct Running {
+    log: Log,
+    shipping: Option<Shipping>,
+    live: Live,
+    counts: Counts,
+}
+
+/// What happened since the command began.
+#[derive(Debug, Default)]
+struct Counts {
+    stored: u64,
+    refused: u64,
+    /// Refused since the last one that was stored.
+    refused_now: u64,
+}
+
+impl Run {
+    pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
+        let log = self.sizes.open(dir)?;
+        let shipping = self.kafka.start(&log)?;
+        let stop = Stop::install()?;
+        let to = shipping.as_ref().map(|s| format!(", shipping to {}", s.place()));
+        println!(
+            "storing this machine's readings in {}, topic {TOPIC}{}; Ctrl-C ends",
+            dir.display(),
+            to.unwrap_or_default()
+        );
+        let mut running = Running { log, shipping, live: Live::new(), counts: Counts::default() };
+        let taken = running.take_readings(&self, &stop);
+        running.finish();
+        taken
+    }
+}
+
+impl Running {
+    fn take_readings(&mut self, run: &Run, stop: &Stop) -> anyhow::Result<()> {
+        let mut host = Host::new();
+        let mut builder = FlatBufferBuilder::new();
+        let mut due = Instant::now();
+        loop {
+            let metrics = host.read();
+            self.store(&Event::new(metrics.encode(&mut builder)).key(host.name().as_bytes()))?;
+            let enough = run.samples.is_some_and(|n| self.counts.readings() >= n);
+            due = next_due(due, run.every);
+            if self.show_until(if enough { Instant::now() } else { due }, stop)? || enough {
+                return Ok(());
+            }
+        }
+    }
+
+    fn store(&mut self, event: &Event<'_>) -> anyhow::Result<()> {
+        match self.log.append(TOPIC, event) {
+            Ok(_) => {
+                self.log.sync().map_err(plain).context("the last readings may be lost")?;
+                self.counts.take(&self.live);
+                Ok(())
+            }
+            // The next one may fit; if the device has failed for good, the log says so then.
+            Err(error @ (AppendError::Full | AppendError::Medium(_))) => {
+                self.counts.refuse(&self.live, error);
+                Ok(())
+            }
+            Err(error) => Err(plain(error)),
+        }
+    }
+
+    /// Keeps the status line up to date until `due`; true when the end is wanted.
+    fn show_until(&mut self, due: Instant, stop: &Stop) -> anyhow::Result<bool> {
+        loop {
+            for notice in self.shipping.iter().flat_map(Shipping::notices) {
+                self.live.warn(&notice);
+            }
+            let status = self.log.status()?;
+            let line = status_line(&status, self.shipping.as_ref());
+            self.live.show(match self.counts.refused {
+                0 => line,
+                refused => format!("{line}  refused {}", count(refused)),
+            });
+            if stop.wait_until(due.min(Instant::now() + SHOW_EVERY)) {
+                return Ok(true);
+            }
+            if Instant::now() >= due {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The last words: what was stored, what is durable, and what is still to be shipped.
+    fn finish(self) {
+        let durable = self.log.status().map(|status| status.durable).unwrap_or_default();
+        let Counts { stored, refused, .. } = self.counts;
+        let mut told = format!("ended: {} stored", plural(stored, "reading"));
+        if refused > 0 {
+            told.push_str(&format!(", {} refused", count(refused)));
+        }
+        told.push_str(&format!("; everything below offset {durable} is durable"));
+        if let Some(shipping) = &self.shipping {
+            // Only a courtesy: what is not acknowledged now is shipped next time.
+            if !shipping.wait_shipped(durable, LAST_WAIT) {
+                let lag = plural(durable.saturating_sub(shipping.shipped()), "record");
+                told.push_str(&format!("; {lag} to be shipped next time"));
+            } else {
+                told.push_str(" and shipped");
+            }
+        }
+        self.live.finish(&told);
+    }
+}
+
+impl Counts {
+    fn readings(&self) -> u64 {
+        self.stored + self.refused
+    }
+
+    fn take(&mut self, live: &Live) {
+        self.stored += 1;
+        if self.refused_now > 0 {
+            let refused = plural(self.refused_now, "reading");
+            live.warn(&format!("there is room again; {refused} had to be refused"));
+            self.refused_now = 0;
+        }
+    }
+
+    fn refuse(&mut self, live: &Live, error: AppendError) {
+        self.refused += 1;
+        self.refused_now += 1;
+        if self.refused_now == 1 {
+            let why = crate::failure::sentence(&plain(error));
+            live.warn(&format!("{why}; readings are refused and counted until there is room"));
+        }
+    }
+}
+
+/// The next reading's time. Those that a sleeping machine missed are not made up for.
+fn next_due(due: Instant, every: Duration) -> Instant {
+    (due + every).max(Instant::now())
+}

@@ -1,0 +1,147 @@
+//! `edgelog verify`: is everything there?
+
+use crate::live::progress;
+use crate::reading::{Met, explain, read_on};
+use crate::units::{bytes, count, plural};
+use anyhow::bail;
+use clap::Args;
+use edgelog::{Gap, Start, View};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Read every record of the log and say which are missing
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Verify {
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  edgelog verify
+  edgelog verify --json | jq .gaps
+
+Every record's checksum is tested. Works beside a running owner and changes nothing.
+Exit code 0: every record from the log's earliest to its newest is there. 1: there are gaps, or the log cannot be read.";
+
+const PROGRESS: &str = "{bar:30} {percent:>3}%  {human_pos} of {human_len} records  {eta} left";
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    log: String,
+    /// Offset of the earliest record that the log still has.
+    earliest: u64,
+    /// Every record below this was looked for.
+    visible: u64,
+    records: u64,
+    payload_bytes: u64,
+    topics: BTreeMap<String, Topic>,
+    missing: u64,
+    gaps: Vec<Missing>,
+    whole: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Topic {
+    records: u64,
+    payload_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Missing {
+    from: u64,
+    to: u64,
+    count: u64,
+    reason: String,
+}
+
+impl Verify {
+    pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
+        let report = read_everything(dir)?;
+        if self.json {
+            println!("{}", serde_json::to_string(&report)?);
+        } else {
+            report.print();
+        }
+        if !report.whole {
+            let gone = plural(report.missing, "record");
+            bail!("{gone} of {} cannot be read any more; all others are intact", dir.display());
+        }
+        Ok(())
+    }
+}
+
+fn read_everything(dir: &Path) -> anyhow::Result<Report> {
+    let mut view = View::open(dir, Start::Earliest)?;
+    let (earliest, visible) = (view.earliest().map_err(explain)?, view.visible());
+    let log = view.id().to_string();
+    let mut report = Report { log, earliest, visible, ..Report::default() };
+    let bar = progress(visible.saturating_sub(earliest), PROGRESS);
+    read_on(&mut view, visible, &mut |met| {
+        match met {
+            Met::Record(topic, record) => {
+                bar.set_position(record.identity.offset.saturating_sub(earliest));
+                report.add(topic, record.payload.len() as u64);
+            }
+            Met::Gap(gap) => report.miss(&gap),
+        }
+        Ok(true)
+    })?;
+    bar.finish_and_clear();
+    report.whole = report.gaps.is_empty();
+    Ok(report)
+}
+
+impl Report {
+    fn add(&mut self, topic: &str, payload_bytes: u64) {
+        self.records += 1;
+        self.payload_bytes += payload_bytes;
+        if let Some(known) = self.topics.get_mut(topic) {
+            known.records += 1;
+            known.payload_bytes += payload_bytes;
+        } else {
+            self.topics.insert(topic.to_owned(), Topic { records: 1, payload_bytes });
+        }
+    }
+
+    fn miss(&mut self, gap: &Gap) {
+        let &Gap { from, to, reason } = gap;
+        self.missing += gap.count();
+        self.gaps.push(Missing { from, to, count: gap.count(), reason: reason.to_string() });
+    }
+
+    fn print(&self) {
+        println!("log {}", self.log);
+        for (name, Topic { records, payload_bytes }) in &self.topics {
+            println!(
+                "  {:<24} {:>14} {:>14}",
+                crate::render::text(name),
+                plural(*records, "record"),
+                bytes(*payload_bytes)
+            );
+        }
+        for Missing { from, to, count, reason } in &self.gaps {
+            println!(
+                "  gap: {} gone ({reason}), offsets {from} to {}",
+                plural(*count, "record"),
+                to - 1
+            );
+        }
+        let Self { earliest, visible, records, .. } = self;
+        match (self.whole, visible.checked_sub(1)) {
+            (true, Some(newest)) if earliest < visible => println!(
+                "whole: {} from offset {earliest} to {newest}, every checksum is right",
+                plural(*records, "record")
+            ),
+            (true, _) => println!("whole: the log is empty"),
+            (false, _) => println!(
+                "NOT whole: {} missing, {} intact",
+                plural(self.missing, "record"),
+                count(*records)
+            ),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! How a failure is told: one sentence, then the causes that it does not already name.
+
+use anyhow::Error;
+use std::error::Error as StdError;
+use std::io;
+
+/// The error and its causes as one line of text.
+pub(crate) fn sentence(error: &Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        // The library's sentences already contain their causes.
+        if !told.contains(&text) {
+            if !told.is_empty() {
+                told.push_str(": ");
+            }
+            told.push_str(&text);
+        }
+    }
+    told
+}
+
+/// Whether the reader of our output has gone away.
+pub(crate) fn is_broken_pipe(error: &Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind).or_else(|| json_io(cause));
+        io == Some(io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn json_io(cause: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
+    cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind)
+}

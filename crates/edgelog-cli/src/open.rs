@@ -1,0 +1,46 @@
+//! Opening a log as its owner, with the one size that users choose.
+
+use crate::units::parse_bytes;
+use clap::Args;
+use edgelog::{Log, OpenError, Options};
+use std::path::Path;
+
+/// Sizes of a new log.
+#[derive(Debug, Args)]
+pub(crate) struct Sizes {
+    /// Bytes on disk that a new log may take, such as 64MiB [default: 1GiB]; an existing log keeps its own
+    #[arg(long, value_name = "BYTES", value_parser = parse_budget)]
+    budget: Option<u64>,
+}
+
+/// Space is freed by whole segments, so a small budget needs small ones.
+const SEGMENTS_WANTED: u64 = 16;
+const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+const SEGMENT_BYTES_MAX: u64 = 8 << 20;
+/// What file systems allocate at once.
+const PAGE_BYTES: u64 = 4096;
+/// A ring needs two segments.
+const BUDGET_BYTES_MIN: u64 = 2 * SEGMENT_BYTES_MIN;
+
+impl Sizes {
+    /// Opens the log in `dir`, and creates it when there is none.
+    pub(crate) fn open(&self, dir: &Path) -> Result<Log, OpenError> {
+        let mut options = Options::new();
+        if let Some(budget) = self.budget {
+            options = options.budget_bytes(budget).segment_bytes(segment_bytes(budget));
+        }
+        options.open(dir)
+    }
+}
+
+fn segment_bytes(budget: u64) -> u32 {
+    let wanted = (budget / SEGMENTS_WANTED).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+    u32::try_from(wanted / PAGE_BYTES * PAGE_BYTES).unwrap_or(u32::MAX)
+}
+
+fn parse_budget(text: &str) -> Result<u64, String> {
+    match parse_bytes(text)? {
+        budget if budget < BUDGET_BYTES_MIN => Err("a log needs at least 128KiB".to_owned()),
+        budget => Ok(budget),
+    }
+}

@@ -1,0 +1,83 @@
+//! Reading a log beside its owner, as tail and verify do.
+
+use edgelog::{Gap, GapReason, Item, OpenError, ReadError, Record, Start, View};
+use std::path::Path;
+
+/// A record or gap together with its topic's name.
+pub(crate) enum Met<'a> {
+    Record(&'a str, Record<'a>),
+    Gap(Gap),
+}
+
+/// What a reader was looking at, in the words of a user.
+pub(crate) fn explain(error: ReadError) -> anyhow::Error {
+    match error {
+        ReadError::Medium(error) => error.into(),
+        error => error.into(),
+    }
+}
+
+/// Gives everything up to `until` (and what is visible) to `meet`, which says whether to go on. True when it said so to the end.
+pub(crate) fn read_on(
+    view: &mut View,
+    until: u64,
+    meet: &mut impl FnMut(Met<'_>) -> anyhow::Result<bool>,
+) -> anyhow::Result<bool> {
+    let topics = view.topics().to_vec();
+    while view.offset() < until {
+        let gap = match view.next().map_err(explain)? {
+            None => return Ok(true),
+            Some(Item::Record(record)) => {
+                let topic = topics.iter().find(|topic| topic.id == record.topic);
+                let name = topic.map_or("?", |topic| topic.name.as_str());
+                if !meet(Met::Record(name, record))? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            Some(Item::Gap(gap)) => gap,
+        };
+        if !meet(Met::Gap(told_apart(view, gap)?))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Where the last `count` records (of `topic`) begin: looked for backwards, so that a long log costs no pass over all of it.
+pub(crate) fn last_records(dir: &Path, count: u64, topic: Option<&str>) -> anyhow::Result<Start> {
+    let mut view = View::open(dir, Start::Latest)?;
+    let (visible, earliest) = (view.visible(), view.earliest().map_err(explain)?);
+    let mut window = count;
+    loop {
+        let from = visible.saturating_sub(window).max(earliest);
+        let mut offsets = std::collections::VecDeque::new();
+        view = View::open(dir, Start::Offset(from))?;
+        read_on(&mut view, visible, &mut |met| {
+            if let Met::Record(name, record) = met
+                && topic.is_none_or(|topic| topic == name)
+            {
+                offsets.push_back(record.identity.offset);
+                if offsets.len() as u64 > count {
+                    offsets.pop_front();
+                }
+            }
+            Ok(true)
+        })?;
+        match offsets.front() {
+            Some(&first) if offsets.len() as u64 == count => return Ok(Start::Offset(first)),
+            _ if from == earliest => return Ok(Start::Offset(from)),
+            _ => window = window.saturating_mul(16),
+        }
+    }
+}
+
+/// A reader that was overtaken by the owner finds bytes of another lap of the ring: those records were recycled, not damaged.
+fn told_apart(view: &mut View, gap: Gap) -> Result<Gap, anyhow::Error> {
+    if gap.reason != GapReason::Damaged {
+        return Ok(gap);
+    }
+    view.refresh().map_err(|error: OpenError| anyhow::Error::from(error))?;
+    let evicted = gap.to <= view.earliest().map_err(explain)?;
+    Ok(if evicted { Gap { reason: GapReason::Evicted, ..gap } } else { gap })
+}
