@@ -181,32 +181,32 @@ fn damage_over_many_epochs_costs_only_the_records_in_it() {
 fn what_a_crash_left_in_a_sealed_segment_never_comes_back_when_the_segment_rots() {
     let medium = Bytes::new(1024, 3, 1, 0);
     let mut log = create(&medium);
-    for n in 0..4 {
+    for n in 0..13 {
         put(&mut log, &named(n));
     }
     log.sync().unwrap();
-    for n in 4..8 {
+    for n in 13..18 {
         put(&mut log, &named(n));
     }
-    // The crash: record 4 never arrived, those behind it did.
-    let lost = medium.find(&named(4));
+    // The crash: record 13 never arrived, those behind it did.
+    let lost = medium.find(&named(13));
     medium.bytes.borrow_mut()[lost - 16..lost + 16].fill(0);
     let mut log = mount(&medium);
-    assert_eq!(log.visible(), 4);
+    assert_eq!(log.visible(), 13);
     let topic = log.topic("t").unwrap();
     // So long that it opens the next segment, and the leftovers stay.
     let long = [7; 400];
     let event = Event { topic, class: Class::Normal, key: None, payload: &long };
-    assert_eq!(log.append(&event, NOW).unwrap(), 4);
-    for n in 5..8 {
+    assert_eq!(log.append(&event, NOW).unwrap(), 13);
+    for n in 14..18 {
         put(&mut log, &named(n + 1000));
     }
     log.sync().unwrap();
-    medium.flip(medium.find(&named(3)) * 8);
+    medium.flip(medium.find(&named(12)) * 8);
     let mut log = mount(&medium);
-    let mut expected: Vec<Met> = (0..3).map(record).collect();
-    expected.extend([gap(3, 4), Met::Record(4, long.to_vec())]);
-    expected.extend((5..8).map(|n| Met::Record(n, named(n + 1000))));
+    let mut expected: Vec<Met> = (0..12).map(record).collect();
+    expected.extend([gap(12, 13), Met::Record(13, long.to_vec())]);
+    expected.extend((14..18).map(|n| Met::Record(n, named(n + 1000))));
     assert_eq!(read_from(&mut log, 0), expected);
 }
 

@@ -142,6 +142,7 @@ pub(crate) fn fill(log: &mut TestLog) -> u64 {
     loop {
         let payload = format!("r{:<60}", log.visible());
         let event = Event { topic, class: Class::Normal, key: None, payload: payload.as_bytes() };
+        assert!(log.visible() < 10_000, "a log without a moving cursor fills up");
         if log.append(&event, NOW).is_err() {
             log.sync().unwrap();
             return log.visible();
