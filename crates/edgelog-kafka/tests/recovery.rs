@@ -128,8 +128,6 @@ fn a_scan_that_would_cost_too_much_is_ended_and_reported() {
 #[test]
 fn a_leader_that_forgets_what_it_has_not_replicated_makes_a_duplicate() {
     // The honest exception: nobody can see the batch, so it is sent again.
-    let mut world = World::new(Device::new(0, 4, 1), 1);
-    world.run_until(|world| world.device.producer.ready().is_some() || world.cluster.end() > 0);
     let mut world = World::new(Device::new(0, 1, 1), 1);
     world.cluster.replicates = false;
     world.run_until(|world| world.cluster.end() == 1);
@@ -531,4 +529,16 @@ fn a_suspended_producer_keeps_quiet_until_it_is_resumed() {
     world.device.producer.resume();
     ship_to(&mut world, 12);
     world.check();
+}
+
+#[test]
+fn a_cluster_that_takes_no_batches_for_long_is_asked_ever_less_often() {
+    let mut world = World::new(Device::new(0, 4, 2), 2);
+    for _ in 0..60 {
+        world.cluster.errors.push_back((ApiKey::Produce, 19));
+    }
+    world.run();
+    world.check();
+    // Fifty waits of up to 30 seconds each; reaching the broker in between does not shorten them.
+    assert!(world.now > 300_000, "{}", world.now);
 }

@@ -13,6 +13,14 @@
 //! has left it there. Only when it has not, records are sent again that may be there already, and
 //! [`Event::PossibleDuplicates`] says which.
 //!
+//! # What remains
+//!
+//! A record can be stored twice, without a report, when the leader forgets the producer within the
+//! moments between being asked and being sent to, or forgets it while its batch is appended but not
+//! replicated: nothing then shows the batch to anybody. Leaders forget by the batches' timestamps,
+//! hours later as a rule, and at once when the records' own timestamps are old; a topic with
+//! `message.timestamp.type=LogAppendTime` closes this gap.
+//!
 //! Nothing is ever given up: failures are retried for ever, with capped full jitter.
 
 mod action;
