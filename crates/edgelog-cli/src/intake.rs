@@ -106,15 +106,12 @@ impl Intake {
     pub(crate) fn what_holds(&mut self) -> String {
         let synced = self.sync().is_ok();
         let Summary { stored, durable, first, .. } = self.summary;
-        match first {
-            None => "nothing was stored".to_owned(),
-            Some(_) if synced => {
-                format!("{} before it stored and durable", plural_are(stored))
-            }
-            Some(_) => {
-                format!("{} before it stored, durable below offset {durable}", plural_are(stored))
-            }
+        if first.is_none() {
+            return "nothing was stored".to_owned();
         }
+        let are = if stored == 1 { "is" } else { "are" };
+        let below = if synced { String::new() } else { format!(" below offset {durable}") };
+        format!("{} before it {are} stored and durable{below}", plural(stored, "event"))
     }
 
     fn sync(&mut self) -> anyhow::Result<()> {
@@ -165,10 +162,6 @@ fn refused(error: AppendError) -> Refused {
         | AppendError::TooMany { .. } => Refused::Bad(error.to_string()),
         error => Refused::Stop(plain(error)),
     }
-}
-
-fn plural_are(number: u64) -> String {
-    format!("{} {}", plural(number, "event"), if number == 1 { "is" } else { "are" })
 }
 
 fn plural_were(number: u64, what: &str) -> String {

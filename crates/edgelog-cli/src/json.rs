@@ -206,9 +206,10 @@ fn decode(name: &str, text: &str) -> Result<Vec<u8>, String> {
 fn said(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
+    let no_json = if error.is_data() { "" } else { "it is not a JSON object: " };
     match error.column() {
-        0 => text.to_owned(),
-        column => format!("{text} (column {column})"),
+        0 => format!("{no_json}{text}"),
+        column => format!("{no_json}{text} (column {column})"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod lines;
 
+use crate::failure::sentence;
 use crate::intake::{Intake, Refused, SYNC_EVERY};
 use crate::json::{EventLine, Line, parse_class, parse_line};
 use crate::open::Sizes;
@@ -84,7 +85,7 @@ impl Append {
         }
         let mut gaps = 0;
         if let Err(error) = self.take_all(&mut intake, &stop, &mut gaps) {
-            bail!("{error:#}; {}", intake.what_holds());
+            bail!("{}; {}", sentence(&error), intake.what_holds());
         }
         let summary = intake.finish()?;
         if gaps > 0 {

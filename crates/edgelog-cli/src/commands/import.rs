@@ -3,6 +3,7 @@
 mod table;
 
 use crate::commands::ship::{left_over, wait_until_shipped};
+use crate::failure::sentence;
 use crate::intake::{Intake, Refused, Summary};
 use crate::live::{Live, progress};
 use crate::open::Sizes;
@@ -90,7 +91,7 @@ impl Import {
         let taken = self.take_all(&mut table, &columns, &topic, &mut intake, &stop, &bar);
         bar.finish_and_clear();
         if let Err(error) = taken {
-            bail!("{error:#}; {}", intake.what_holds());
+            bail!("{}; {}", sentence(&error), intake.what_holds());
         }
         let summary = intake.finish()?;
         self.report(&summary, &topic, dir)?;

@@ -1,0 +1,108 @@
+//! Events from standard input.
+
+use crate::support::{Place, json};
+use std::io::Write;
+
+#[test]
+fn a_line_becomes_an_event_with_topic_key_and_class() {
+    let place = Place::new();
+    let told = place.done_with(
+        &["append", "--topic", "door", "--key", "front", "--class", "critical"],
+        b"open\nclosed",
+    );
+    assert!(told.contains("stored 2 events"), "{told}");
+    assert!(told.contains("offsets 0 to 1, all durable"), "{told}");
+    let records = place.records();
+    assert_eq!(records.len(), 2);
+    assert_eq!(records[1]["topic"], "door");
+    assert_eq!(records[1]["key"], "front");
+    assert_eq!(records[1]["class"], "critical");
+    assert_eq!(records[1]["value"], "closed");
+}
+
+#[test]
+fn the_summary_for_scripts_names_offsets_and_what_is_durable() {
+    let place = Place::new();
+    place.done_with(&["append"], b"a\n");
+    let summary = json(&place.done_with(&["append", "--json"], b"b\nc\n"));
+    let numbers = ["stored", "bad", "first", "last", "durable"].map(|name| summary[name].as_u64());
+    assert_eq!(numbers, [2, 0, 1, 2, 3].map(Some));
+}
+
+#[test]
+fn a_json_line_may_name_everything_and_a_bad_one_is_named_and_left_out() {
+    let place = Place::new();
+    let input = concat!(
+        r#"{"topic":"door","key":"front","class":"bulk","value":{"open":true}}"#,
+        "\n",
+        r#"{"vaule":1}"#,
+        "\n\n",
+        r#"{"value":"text"}"#,
+        "\n",
+        r#"{"value":1,"class":"urgent"}"#,
+    );
+    let ended = place.run_with(&["append", "--format", "json", "--json"], input.as_bytes());
+    assert_eq!(ended.code, Some(0));
+    let summary = json(&ended.stdout);
+    assert_eq!((summary["stored"].as_u64(), summary["bad"].as_u64()), (Some(2), Some(2)));
+    assert!(ended.stderr.contains("stdin:2: unknown field `vaule`"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("stdin:5: the class `urgent`"), "{}", ended.stderr);
+    let records = place.records();
+    assert_eq!(records[0]["value"]["open"], true);
+    assert_eq!(records[0]["class"], "bulk");
+    assert_eq!(records[1]["value"], "text");
+    assert_eq!(records[1]["topic"], "events");
+}
+
+#[test]
+fn strict_stops_at_the_first_bad_line_and_keeps_what_came_before() {
+    let place = Place::new();
+    let input = b"{\"value\":1}\n{\"value\":2}\nnonsense\n{\"value\":4}\n";
+    let ended = place.run_with(&["append", "--format", "json", "--strict"], input);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("stdin:3:"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 events before it are stored and durable"), "{}", ended.stderr);
+    assert_eq!(place.records().len(), 2);
+}
+
+#[test]
+fn nothing_but_bad_lines_is_a_failure() {
+    let place = Place::new();
+    let ended = place.run_with(&["append", "--format", "json"], b"nonsense\n");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("not one line could be stored"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_tail_prints_append_stores_again_byte_for_byte() {
+    let (from, to) = (Place::new(), Place::new());
+    let csv = from.file("plant.csv", "time,unit,value\n2026-01-01 00:00:00,C,-0.0\n");
+    from.done(&["import", &csv, "--key-column", "unit"]);
+    from.done(&["run", "--samples", "1"]);
+    let awkward: &[u8] = b"text\n{\"a\": [1,  2]}\n\"quoted\"\n\n42\nnull\n\xff\x00\xfe\n\tx\r\n";
+    from.done_with(&["append", "--topic", "mixed", "--class", "bulk"], awkward);
+    let lines = from.done(&["tail", "--from", "earliest", "--json"]);
+    to.done_with(&["append", "--format", "json"], lines.as_bytes());
+    let (before, after) = (from.records(), to.records());
+    assert_eq!(before.len(), 10);
+    assert_eq!(before.len(), after.len());
+    for (before, after) in before.iter().zip(&after) {
+        for name in ["offset", "topic", "key", "class", "schema", "value", "base64"] {
+            assert_eq!(before[name], after[name], "{name} of {before}");
+        }
+        assert_ne!(before["log"], after["log"], "the identity is the new log's");
+    }
+}
+
+#[test]
+fn events_are_durable_within_seconds_although_the_input_goes_on() {
+    let place = Place::new();
+    let mut running = place.start(&["append"]);
+    running.child().stdin.as_mut().expect("piped").write_all(b"first\n").expect("it reads");
+    place.wait_for(1);
+    running.signal("TERM");
+    let ended = running.ended();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("stored 1 event"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("all durable"), "{}", ended.stdout);
+}

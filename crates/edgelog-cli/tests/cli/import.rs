@@ -1,0 +1,114 @@
+//! Rows of CSV files.
+
+use crate::support::{Place, data, json};
+use std::fs;
+
+#[test]
+fn every_reading_of_a_real_machine_is_there_afterwards_in_order() {
+    let place = Place::new();
+    let file = data("machine_temperature.csv");
+    let told = place.done(&["import", &file]);
+    assert!(told.contains("stored 22,695 events in topic machine_temperature"), "{told}");
+    let records = place.records();
+    let rows = fs::read_to_string(&file).expect("the data is there");
+    let rows: Vec<_> = rows.lines().skip(1).map(|row| row.split_once(',').expect("two")).collect();
+    assert_eq!(rows.len(), 22_695);
+    assert_eq!(records.len(), rows.len());
+    // The first row's time, by date(1): 2013-12-02 21:15:00 UTC.
+    assert_eq!(records[0]["value"]["time_ms"], 1_386_018_900_000_u64);
+    let human = place.done(&["tail", "--from", "earliest"]);
+    for ((record, line), (time, value)) in records.iter().zip(human.lines()).zip(rows) {
+        let field = &record["value"]["fields"][0];
+        assert_eq!(field["name"], "value");
+        assert_eq!(field["value"].as_f64(), value.parse().ok(), "{record}");
+        let time = time.replace(' ', "T");
+        assert!(line.contains(&format!(" {time}.000Z value=")), "{line} is not of {time}");
+    }
+    assert_eq!(place.json(&["verify"])["topics"]["machine_temperature"]["records"], 22_695);
+}
+
+const BAD_ROWS: &[u8] = b"time,sensor,value,note\n\
+    2026-01-01 00:00:00,a,1.5,fine\n\
+    2026-01-01 00:00:01,a,2.5\n\
+    yesterday,a,3.5,fine\n\
+    1767225603,b,007,\n\
+    2026-01-01T00:00:04Z,b,inf,fine\n\
+    2026-01-01T00:00:05Z,\xff,5.5,fine\n\
+    1767225606000,b,6.5,\"two\nlines\"\n\
+    2026-01-01T00:00:07+01:00,b,NaN,fine\n";
+
+#[test]
+fn a_bad_row_is_named_with_file_and_line_and_the_rest_goes_on() {
+    let place = Place::new();
+    let file = place.file("plant.csv", BAD_ROWS);
+    let ended = place.run(&["import", &file, "--key-column", "sensor", "--json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let summary = json(&ended.stdout);
+    assert_eq!((summary["stored"].as_u64(), summary["bad"].as_u64()), (Some(3), Some(5)));
+    for (line, why) in [
+        (3, "3 column(s) where the header has 4"),
+        (4, "`yesterday` in column `time` is no time"),
+        (6, "`inf` is not a finite number in column `value`"),
+        (7, "the cell of column `sensor` is not UTF-8"),
+        (10, "`NaN` is not a finite number in column `value`"),
+    ] {
+        assert!(ended.stderr.contains(&format!("{file}:{line}: {why}")), "{}", ended.stderr);
+    }
+    let records = place.records();
+    let key_and_time =
+        |n: usize| (records[n]["key"].as_str(), records[n]["value"]["time_ms"].as_u64());
+    assert_eq!(key_and_time(0), (Some("a"), Some(1_767_225_600_000)));
+    assert_eq!(key_and_time(1), (Some("b"), Some(1_767_225_603_000)));
+    assert_eq!(key_and_time(2), (Some("b"), Some(1_767_225_606_000)));
+    assert_eq!(records[1]["value"]["fields"][1]["text"], "007", "a code keeps its zeros");
+    assert_eq!(records[2]["value"]["fields"][2]["text"], "two\nlines");
+}
+
+#[test]
+fn strict_stops_at_the_first_bad_row_and_says_what_was_stored() {
+    let place = Place::new();
+    let file = place.file("plant.csv", BAD_ROWS);
+    let ended = place.run(&["import", &file, "--strict"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains(&format!("{file}:3: ")), "{}", ended.stderr);
+    assert!(ended.stderr.contains("1 event before it is stored and durable"), "{}", ended.stderr);
+    assert_eq!(place.records().len(), 1);
+    // Once the row is mended, the import goes on where it stopped.
+    let mended = fs::read(&file).expect("written above");
+    let mended = String::from_utf8_lossy(&mended).replace("2.5\n", "2.5,mended\n");
+    fs::write(&file, mended.replace("yesterday", "2026-01-01")).expect("writable");
+    place.run(&["import", &file, "--from-line", "3"]);
+    let notes: Vec<_> =
+        place.records().iter().map(|r| r["value"]["fields"][2]["text"].clone()).collect();
+    assert_eq!(notes[..3], ["fine", "mended", "fine"]);
+}
+
+#[test]
+fn a_file_without_times_gets_the_time_of_the_import() {
+    let place = Place::new();
+    let file = place.file("no times.csv", "\u{feff}a;b\n1;x\n");
+    place.done(&["import", &file, "--delimiter", ";", "--topic", "t"]);
+    let record = &place.records()[0];
+    let (event, log) = (&record["value"]["time_ms"], &record["time_ms"]);
+    assert!(log.as_u64().unwrap().abs_diff(event.as_u64().unwrap()) < 60_000);
+    assert_eq!(record["value"]["fields"][0]["name"], "a", "a byte order mark is no part of a name");
+}
+
+#[test]
+fn what_cannot_be_imported_says_why_and_leaves_no_log_behind() {
+    let place = Place::new();
+    let good = place.file("good.csv", "a\n1\n");
+    let empty = place.file("empty.csv", "");
+    for (arguments, why) in [
+        (vec!["import", "missing.csv"], "cannot open missing.csv"),
+        (vec!["import", &empty], "there is no header row"),
+        (vec!["import", &good, "--key-column", "b"], "has no column `b`; it has: a"),
+        (vec!["import", "."], "say --topic"),
+        (vec!["import", ".", "--topic", "t"], "is a folder"),
+    ] {
+        let ended = place.run(&arguments);
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains(why), "{}", ended.stderr);
+    }
+    assert!(!place.log().exists());
+}

@@ -1,0 +1,11 @@
+//! The real binary, as a person or a script runs it: what it prints, what it stores, and how it ends.
+
+mod append;
+mod damage;
+mod import;
+mod places;
+mod run;
+mod schema;
+mod support;
+mod tail;
+mod usage;
