@@ -1,7 +1,7 @@
 //! Simulated media with stated faults, and an oracle that judges what the engine made of them.
 //!
 //! - [`SimDisk`]: a file-like device that loses, tears and reorders what was not synced.
-//! - [`Model`]: what an ideal log would hold, and [`check`](oracle::check), which compares the engine with it after a restart.
+//! - [`Model`]: what an ideal log would hold, and [`check`], which compares the engine with it after a restart.
 //! - [`Session`]: a log under test that does random work and keeps its model.
 //!
 //! Everything is a function of one seed. A failure names its seed, which reproduces it.
