@@ -139,7 +139,7 @@ impl Summary {
                 "stored {} in {into}, offsets {first} to {last}, all durable{bad}",
                 plural(self.stored, "event")
             ),
-            _ => format!("stored nothing: there were no events{bad}"),
+            _ => format!("stored nothing: there was no {what} to store{bad}"),
         }
     }
 }

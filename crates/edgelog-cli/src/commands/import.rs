@@ -1,5 +1,6 @@
 //! `edgelog import`: every row of a CSV file becomes an event.
 
+mod resume;
 mod table;
 
 use crate::commands::ship::{left_over, wait_until_shipped};
@@ -14,6 +15,7 @@ use clap::Args;
 use edgelog::{Event, Log};
 use flatbuffers::FlatBufferBuilder;
 use indicatif::ProgressBar;
+use resume::rows_stored;
 use std::path::{Path, PathBuf};
 use table::{Columns, Row, Table};
 
@@ -36,8 +38,11 @@ pub(crate) struct Import {
     /// What separates the columns
     #[arg(long, value_name = "CHARACTER", default_value = ",", value_parser = parse_delimiter)]
     delimiter: u8,
-    /// Leave out the rows before this line of the file, to go on with an import that was stopped
-    #[arg(long, value_name = "LINE")]
+    /// Go on behind the newest row that the topic holds, after an import of this file that did not come to its end
+    #[arg(long)]
+    resume: bool,
+    /// Leave out the rows before this line of the file
+    #[arg(long, value_name = "LINE", conflicts_with = "resume")]
     from_line: Option<u64>,
     /// Stop at the first bad row instead of leaving it out
     #[arg(long)]
@@ -59,6 +64,7 @@ Examples:
   edgelog import machine_temperature.csv
   edgelog import readings.csv --topic plant --key-column sensor --time-column measured_at
   edgelog import export.csv --delimiter ';' --strict --json
+  edgelog import machine_temperature.csv --resume
   edgelog import machine_temperature.csv --kafka localhost:9092      and wait until Kafka has acknowledged every row
 
 A row becomes a FlatBuffers event `Reading` with its own time and its other cells as named fields. A cell that is a number is stored
@@ -84,6 +90,10 @@ impl Import {
         let mut table = Table::open(&self.file, self.delimiter)?;
         let columns = table.columns(self.time_column.as_deref(), self.key_column.as_deref())?;
         let log = self.sizes.open(dir)?;
+        if self.resume {
+            let stored = rows_stored(dir, &topic)?;
+            table.skip_rows(stored).with_context(|| self.at(table.line()))?;
+        }
         let shipping = self.kafka.start(&log)?;
         let mut intake = Intake::new(log.clone(), Some(self.sync_every))?;
         let stop = Stop::install()?;
@@ -97,9 +107,8 @@ impl Import {
         self.report(&summary, &topic, dir)?;
         if stop.is_wanted() {
             bail!(
-                "interrupted; go on with `edgelog import {} --from-line {}`",
-                self.name(),
-                table.line()
+                "interrupted before the end of {}; go on with the same command and --resume",
+                self.name()
             );
         }
         if summary.nothing_but_bad() {
@@ -118,10 +127,8 @@ impl Import {
         bar: &ProgressBar,
     ) -> anyhow::Result<()> {
         let mut builder = FlatBufferBuilder::new();
-        let mut rows: u64 = 0;
         while !stop.is_wanted() && table.next_row().with_context(|| self.at(table.line()))? {
-            rows += 1;
-            if rows % PROGRESS_EVERY == 1 {
+            if table.row_number() % PROGRESS_EVERY == 1 {
                 bar.set_position(table.position());
                 bar.set_message(format!("{} events", intake.stored()));
             }

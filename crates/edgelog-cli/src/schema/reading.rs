@@ -10,6 +10,8 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Reading {
     pub(crate) time_ms: i64,
+    /// The row's number in its file, from 1.
+    pub(crate) row: u64,
     #[serde(serialize_with = "as_object_list")]
     pub(crate) fields: Vec<Field>,
 }
@@ -29,7 +31,8 @@ pub(crate) enum Value {
 }
 
 const TIME_MS: VOffsetT = slot(0);
-const FIELDS: VOffsetT = slot(1);
+const ROW: VOffsetT = slot(1);
+const FIELDS: VOffsetT = slot(2);
 
 const FIELD_NAME: VOffsetT = slot(0);
 const FIELD_VALUE: VOffsetT = slot(1);
@@ -62,6 +65,7 @@ impl Reading {
         let fields = builder.create_vector(&fields);
         let table = builder.start_table();
         builder.push_slot_always(TIME_MS, self.time_ms);
+        builder.push_slot(ROW, self.row, 0);
         builder.push_slot_always(FIELDS, fields);
         let root = builder.end_table(table);
         builder.finish(root, std::str::from_utf8(Self::IDENTIFIER).ok());
@@ -78,7 +82,7 @@ impl Reading {
                 None => Value::Number(field.f64(FIELD_VALUE)),
             },
         });
-        Some(Self { time_ms: root.i64(TIME_MS), fields: fields.collect() })
+        Some(Self { time_ms: root.i64(TIME_MS), row: root.u64(ROW), fields: fields.collect() })
     }
 }
 
@@ -107,6 +111,7 @@ impl Verifiable for Schema {
     fn run_verifier(v: &mut Verifier<'_, '_>, position: usize) -> Result<(), InvalidFlatbuffer> {
         v.visit_table(position)?
             .visit_field::<i64>("time_ms", TIME_MS, false)?
+            .visit_field::<u64>("row", ROW, false)?
             .visit_field::<ForwardsUOffset<Vector<'_, ForwardsUOffset<FieldSchema>>>>(
                 "fields", FIELDS, false,
             )?
@@ -135,7 +140,7 @@ mod tests {
     fn reading() -> Reading {
         let number = Field { name: "value".to_owned(), value: Value::Number(-0.0) };
         let text = Field { name: "unit".to_owned(), value: Value::Text("C".to_owned()) };
-        Reading { time_ms: -1, fields: vec![number, text] }
+        Reading { time_ms: -1, row: 7, fields: vec![number, text] }
     }
 
     #[test]

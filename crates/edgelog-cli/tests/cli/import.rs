@@ -1,6 +1,6 @@
 //! Rows of CSV files.
 
-use crate::support::{Place, data, json};
+use crate::support::{Place, data, json, until};
 use std::fs;
 
 #[test]
@@ -81,6 +81,48 @@ fn strict_stops_at_the_first_bad_row_and_says_what_was_stored() {
     let notes: Vec<_> =
         place.records().iter().map(|r| r["value"]["fields"][2]["text"].clone()).collect();
     assert_eq!(notes[..3], ["fine", "mended", "fine"]);
+}
+
+#[test]
+fn an_import_that_was_killed_is_resumed_without_losing_or_doubling_a_row() {
+    let place = Place::new();
+    let file = data("machine_temperature.csv");
+    // Other events come between, so that the newest record of the log is not the newest row.
+    place.done_with(&["append"], b"before\n");
+    let arguments = ["import", &file, "--topic", "machine", "--resume", "--sync-every", "5"];
+    let stored = || place.json(&["info"])["visible"].as_u64().unwrap();
+    let mut kills = 0;
+    while kills < 5 {
+        let before = stored();
+        let mut running = place.start(&arguments);
+        until("it gets on, or has done", || {
+            running.child().try_wait().expect("ours").is_some() || stored() >= before + 200
+        });
+        running.signal("KILL");
+        if running.ended().code.is_some() {
+            break; // A fast machine.
+        }
+        kills += 1;
+        place.done_with(&["append"], b"between\n");
+    }
+    assert!(kills > 0, "it was done before it could be killed");
+    place.done(&arguments);
+    let told = place.done(&arguments);
+    assert!(told.contains("stored nothing: there was no row to store"), "{told}");
+    let records = place.records();
+    let rows = records.iter().filter(|record| record["topic"] == "machine");
+    let rows: Vec<_> = rows.map(|record| record["value"]["row"].as_u64().unwrap()).collect();
+    assert_eq!(rows, (1..=22_695).collect::<Vec<_>>());
+}
+
+#[test]
+fn resuming_into_a_topic_of_something_else_is_refused() {
+    let place = Place::new();
+    let file = place.file("t.csv", "a\n1\n");
+    place.done_with(&["append", "--topic", "t"], b"event\n");
+    let ended = place.run(&["import", &file, "--resume"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("does not come from a file"), "{}", ended.stderr);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod import;
 mod places;
 mod run;
 mod schema;
+mod ship;
 mod support;
 mod tail;
 mod usage;

@@ -24,6 +24,8 @@ pub(super) struct Table {
     reader: csv::Reader<File>,
     headers: Vec<String>,
     record: ByteRecord,
+    /// Rows so far, the header not counted.
+    rows: u64,
     bytes: u64,
 }
 
@@ -61,7 +63,7 @@ impl Table {
             bail!("{name}:1: there is no header row; the first row must name the columns");
         }
         let record = ByteRecord::new();
-        Ok(Self { path: path.to_owned(), reader, headers, record, bytes: about.len() })
+        Ok(Self { path: path.to_owned(), reader, headers, record, rows: 0, bytes: about.len() })
     }
 
     /// Finds the columns that were named, or that have a telling name.
@@ -77,7 +79,20 @@ impl Table {
 
     /// Goes to the next row; false at the end.
     pub(super) fn next_row(&mut self) -> csv::Result<bool> {
-        self.reader.read_byte_record(&mut self.record)
+        let more = self.reader.read_byte_record(&mut self.record)?;
+        self.rows += u64::from(more);
+        Ok(more)
+    }
+
+    /// Goes behind the row with this number.
+    pub(super) fn skip_rows(&mut self, last: u64) -> csv::Result<()> {
+        while self.rows < last && self.next_row()? {}
+        Ok(())
+    }
+
+    /// The row's number, from 1.
+    pub(super) fn row_number(&self) -> u64 {
+        self.rows
     }
 
     /// The line on which the row begins.
@@ -104,7 +119,8 @@ impl Table {
         if self.record.as_slice().len() > ROW_BYTES_MAX {
             return Err(format!("longer than {ROW_BYTES_MAX} bytes; is a quote missing?"));
         }
-        let mut row = Row { reading: Reading { time_ms: 0, fields: Vec::new() }, key: None };
+        let reading = Reading { time_ms: 0, row: self.rows, fields: Vec::new() };
+        let mut row = Row { reading, key: None };
         if columns.time.is_none() {
             row.reading.time_ms = i64::try_from(now_ms()).unwrap_or(i64::MAX);
         }

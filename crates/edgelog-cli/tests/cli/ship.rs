@@ -1,0 +1,55 @@
+//! Shipping, where there is no Kafka. What a real one does is tested where there is one.
+
+use crate::support::Place;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+#[test]
+fn without_a_broker_everything_is_kept_and_the_command_says_so() {
+    let place = Place::new();
+    // Bound and let go: nobody listens there now.
+    let address = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("ours");
+    let address = address.to_string();
+    let run = ["run", "--samples", "2", "--every", "50ms", "--kafka", &address];
+    let ended = place.run(&run);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("cannot connect to {address}")), "{}", ended.stderr);
+    assert!(ended.stderr.contains("check that a broker listens there"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("2 records to be shipped next time"), "{}", ended.stdout);
+    let ended = place.run(&["ship", "--kafka", &address, "--timeout", "500ms"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("durable 2  shipped 0  lag 2  uplink "), "{}", ended.stdout);
+    let words = "2 records not acknowledged by Kafka yet; kept in the log";
+    assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    assert_eq!(place.json(&["info"])["cursors"][0]["lag"], 2);
+    place.done(&["verify"]);
+}
+
+#[test]
+fn a_server_that_is_not_kafka_is_called_that() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("ours").to_string();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.read(&mut [0; 64]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        }
+    });
+    place.done_with(&["append"], b"event\n");
+    let ended = place.run(&["ship", "--kafka", &address, "--timeout", "1s"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("Kafka"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&address), "{}", ended.stderr);
+    eprintln!("{}", ended.stderr);
+    assert_eq!(place.records().len(), 1);
+}
+
+#[test]
+fn what_is_no_address_is_refused_at_once() {
+    let place = Place::new();
+    place.done_with(&["append"], b"event\n");
+    let ended = place.run(&["ship", "--kafka", "localhost"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("write HOST:PORT"), "{}", ended.stderr);
+}
