@@ -39,6 +39,8 @@ pub(crate) struct Summary {
 pub(crate) enum Refused {
     /// Something is wrong with this event; the next may be fine.
     Bad(String),
+    /// The log is full until its oldest records were shipped.
+    Full(anyhow::Error),
     /// The log takes no more.
     Stop(anyhow::Error),
 }
@@ -114,7 +116,8 @@ impl Intake {
         format!("{} before it {are} stored and durable{below}", plural(stored, "event"))
     }
 
-    fn sync(&mut self) -> anyhow::Result<()> {
+    /// Makes everything durable.
+    pub(crate) fn sync(&mut self) -> anyhow::Result<()> {
         self.summary.durable = self.log.sync().map_err(plain)?;
         self.unsynced = 0;
         self.last_sync = Instant::now();
@@ -149,7 +152,7 @@ pub(crate) fn plain(error: AppendError) -> anyhow::Error {
     match error {
         AppendError::Medium(error) => error.into(),
         AppendError::Full => anyhow!(
-            "the log is full: it keeps what was not shipped yet; ship it, or go on in another folder with a larger --budget"
+            "the log is full: it keeps what was not shipped yet; ship it with `edgelog ship --kafka HOST:PORT`, or go on in another folder with a larger --budget"
         ),
         error => error.into(),
     }
@@ -160,6 +163,7 @@ fn refused(error: AppendError) -> Refused {
         AppendError::TooLarge { .. }
         | AppendError::BadLength { .. }
         | AppendError::TooMany { .. } => Refused::Bad(error.to_string()),
+        AppendError::Full => Refused::Full(plain(error)),
         error => Refused::Stop(plain(error)),
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Append {
     /// The priority of events that have none: critical, normal or bulk
     #[arg(long, default_value = "normal", value_parser = parse_class)]
     class: Class,
-    /// How a line becomes an event
+    /// What a line is: the event itself, or a JSON object with topic, key, class (all optional) and value
     #[arg(long, value_enum, default_value_t = Format::Raw)]
     format: Format,
     /// Make events durable after every N of them; at the latest a second after they came in any case
@@ -49,9 +49,7 @@ pub(crate) struct Append {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The line's bytes, without the line feed, are the event
     Raw,
-    /// Each line is an object: topic, key, class (all optional) and value
     Json,
 }
 
@@ -127,7 +125,7 @@ impl Append {
                 }
                 Ok(Line::Event(event)) => match self.store(intake, &event) {
                     Ok(()) => continue,
-                    Err(Refused::Stop(error)) => {
+                    Err(Refused::Full(error) | Refused::Stop(error)) => {
                         return Err(error.context(format!("stdin:{number}")));
                     }
                     Err(Refused::Bad(why)) => why,

@@ -1,23 +1,23 @@
 //! `edgelog import`: every row of a CSV file becomes an event.
 
+mod feed;
 mod resume;
 mod table;
 
 use crate::commands::ship::{left_over, wait_until_shipped};
 use crate::failure::sentence;
-use crate::intake::{Intake, Refused, Summary};
-use crate::live::{Live, progress};
+use crate::intake::{Intake, Summary};
+use crate::live::Live;
 use crate::open::Sizes;
 use crate::ship::{Kafka, Shipping};
 use crate::stop::Stop;
 use anyhow::{Context, bail};
 use clap::Args;
-use edgelog::{Event, Log};
-use flatbuffers::FlatBufferBuilder;
-use indicatif::ProgressBar;
+use edgelog::Log;
+use feed::Feed;
 use resume::rows_stored;
 use std::path::{Path, PathBuf};
-use table::{Columns, Row, Table};
+use table::Table;
 
 /// Store every row of a CSV file as an event
 #[derive(Debug, Args)]
@@ -74,11 +74,6 @@ The record's own time is that of the import: a log's time never runs backwards.
 
 A bad row (wrong number of columns, a time that is none, not UTF-8, nan or inf) is named with file and line, counted and left out.";
 
-const PROGRESS: &str = "{bar:30} {percent:>3}%  {bytes} of {total_bytes}  {msg}  {eta} left";
-
-/// How many rows pass between two looks at the progress bar.
-const PROGRESS_EVERY: u64 = 256;
-
 impl Import {
     pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
         let topic = match (&self.topic, self.file.file_stem()) {
@@ -92,15 +87,21 @@ impl Import {
         let log = self.sizes.open(dir)?;
         if self.resume {
             let stored = rows_stored(dir, &topic)?;
-            table.skip_rows(stored).with_context(|| self.at(table.line()))?;
+            table.skip_rows(stored).with_context(|| self.name())?;
         }
         let shipping = self.kafka.start(&log)?;
         let mut intake = Intake::new(log.clone(), Some(self.sync_every))?;
         let stop = Stop::install()?;
-        let bar = progress(table.bytes(), PROGRESS);
-        let taken = self.take_all(&mut table, &columns, &topic, &mut intake, &stop, &bar);
-        bar.finish_and_clear();
-        if let Err(error) = taken {
+        let mut feed = Feed {
+            file: self.name(),
+            topic: &topic,
+            strict: self.strict,
+            from_line: self.from_line.unwrap_or(0),
+            intake: &mut intake,
+            shipping: shipping.as_ref(),
+            stop: &stop,
+        };
+        if let Err(error) = feed.everything(&mut table, &columns) {
             bail!("{}; {}", sentence(&error), intake.what_holds());
         }
         let summary = intake.finish()?;
@@ -111,52 +112,11 @@ impl Import {
                 self.name()
             );
         }
-        if summary.nothing_but_bad() {
+        // What is left to a resumed import may well be a few bad rows.
+        if summary.nothing_but_bad() && !self.resume {
             bail!("not one row of {} could be stored", self.name());
         }
         shipping.map_or(Ok(()), |shipping| finish_shipping(&log, &shipping, &stop))
-    }
-
-    fn take_all(
-        &self,
-        table: &mut Table,
-        columns: &Columns,
-        topic: &str,
-        intake: &mut Intake,
-        stop: &Stop,
-        bar: &ProgressBar,
-    ) -> anyhow::Result<()> {
-        let mut builder = FlatBufferBuilder::new();
-        while !stop.is_wanted() && table.next_row().with_context(|| self.at(table.line()))? {
-            if table.row_number() % PROGRESS_EVERY == 1 {
-                bar.set_position(table.position());
-                bar.set_message(format!("{} events", intake.stored()));
-            }
-            let line = table.line();
-            if self.from_line.is_some_and(|from| line < from) {
-                continue;
-            }
-            let stored = match table.row(columns) {
-                Err(why) => Err(Refused::Bad(why)),
-                Ok(Row { reading, key }) => {
-                    let event = Event::new(reading.encode(&mut builder));
-                    let event = key.as_ref().map_or(event, |key| event.key(key.as_bytes()));
-                    intake.append(topic, &event)
-                }
-            };
-            match stored {
-                Ok(()) => {}
-                Err(Refused::Stop(error)) => return Err(error.context(self.at(line))),
-                Err(Refused::Bad(why)) if self.strict => {
-                    bail!("{}: {why}; stopped there (--strict)", self.at(line))
-                }
-                Err(Refused::Bad(why)) => {
-                    intake.count_bad();
-                    bar.suspend(|| eprintln!("{}: {why}", self.at(line)));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn report(&self, summary: &Summary, topic: &str, dir: &Path) -> anyhow::Result<()> {
@@ -167,10 +127,6 @@ impl Import {
             println!("{}", summary.sentence("row", &into));
         }
         Ok(())
-    }
-
-    fn at(&self, line: u64) -> String {
-        format!("{}:{line}", self.name())
     }
 
     fn name(&self) -> String {
