@@ -1,5 +1,6 @@
 //! One line that shows how things stand: redrawn in place on a terminal, printed now and then elsewhere.
 
+use crate::say;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
@@ -44,9 +45,14 @@ impl Live {
         }
     }
 
+    /// A line that stays.
+    pub(crate) fn tell(&self, text: &str) {
+        self.bar.suspend(|| self.print(text));
+    }
+
     /// Something that happened, once, on standard error.
     pub(crate) fn warn(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("edgelog: {text}"));
+        self.bar.suspend(|| say::note(&format!("edgelog: {text}")));
     }
 
     /// Takes the line away and prints the last word.
@@ -61,7 +67,12 @@ impl Live {
     }
 
     fn print(&self, text: &str) {
-        if self.stderr { eprintln!("{text}") } else { println!("{text}") }
+        if self.stderr {
+            say::note(text);
+        } else {
+            // Nobody looks any more, but what is being done is more than its status.
+            let _ = say::result(text);
+        }
     }
 }
 

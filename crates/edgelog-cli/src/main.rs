@@ -9,6 +9,7 @@ mod live;
 mod open;
 mod reading;
 mod render;
+mod say;
 mod schema;
 mod ship;
 mod stop;
@@ -80,7 +81,7 @@ fn main() -> ExitCode {
         // `edgelog tail | head` ends because its reader has seen enough.
         Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("edgelog: {}", failure::sentence(&error));
+            say::note(&format!("edgelog: {}", failure::sentence(&error)));
             ExitCode::FAILURE
         }
     }

@@ -6,6 +6,7 @@ use crate::failure::sentence;
 use crate::intake::{Intake, Refused, SYNC_EVERY};
 use crate::json::{EventLine, Line, parse_class, parse_line};
 use crate::open::Sizes;
+use crate::say;
 use crate::stop::Stop;
 use crate::units::plural;
 use anyhow::bail;
@@ -79,7 +80,7 @@ impl Append {
         let mut intake = Intake::new(log, self.sync_every)?;
         let stop = Stop::install()?;
         if io::stdin().is_terminal() {
-            eprintln!("edgelog: type events, one a line; Ctrl-D ends");
+            say::note("edgelog: type events, one a line; Ctrl-D ends");
         }
         let mut gaps = 0;
         if let Err(error) = self.take_all(&mut intake, &stop, &mut gaps) {
@@ -87,16 +88,16 @@ impl Append {
         }
         let summary = intake.finish()?;
         if gaps > 0 {
-            eprintln!(
+            say::note(&format!(
                 "edgelog: {} of the input's own log were gone already (its gap lines say so)",
                 plural(gaps, "record")
-            );
+            ));
         }
         if self.json {
             let report = Report { summary: &summary, gaps_in_input: gaps };
-            println!("{}", serde_json::to_string(&report)?);
+            say::result(&serde_json::to_string(&report)?)?;
         } else {
-            println!("{}", summary.sentence("line", &dir.display().to_string()));
+            say::result(&summary.sentence("line", &dir.display().to_string()))?;
         }
         if summary.nothing_but_bad() {
             bail!("not one line could be stored");
@@ -136,7 +137,7 @@ impl Append {
                 bail!("stdin:{number}: {bad}; stopped there (--strict)");
             }
             intake.count_bad();
-            eprintln!("stdin:{number}: {bad}");
+            say::note(&format!("stdin:{number}: {bad}"));
         }
         Ok(())
     }

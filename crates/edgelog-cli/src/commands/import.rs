@@ -9,6 +9,7 @@ use crate::failure::sentence;
 use crate::intake::{Intake, Summary};
 use crate::live::Live;
 use crate::open::Sizes;
+use crate::say;
 use crate::ship::{Kafka, Shipping};
 use crate::stop::Stop;
 use anyhow::{Context, bail};
@@ -121,10 +122,10 @@ impl Import {
 
     fn report(&self, summary: &Summary, topic: &str, dir: &Path) -> anyhow::Result<()> {
         if self.json {
-            println!("{}", serde_json::to_string(summary)?);
+            say::result(&serde_json::to_string(summary)?)?;
         } else {
             let into = format!("topic {topic} of {}", dir.display());
-            println!("{}", summary.sentence("row", &into));
+            say::result(&summary.sentence("row", &into))?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use crate::reading::explain;
 use crate::render::text;
+use crate::say;
 use crate::time::rfc3339;
 use crate::units::{bytes, count};
 use anyhow::Context;
@@ -59,9 +60,9 @@ impl Info {
     pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
         let report = look(dir)?;
         if self.json {
-            println!("{}", serde_json::to_string(&report)?);
+            say::result(&serde_json::to_string(&report)?)?;
         } else {
-            report.print();
+            say::result(&report.text())?;
         }
         Ok(())
     }
@@ -101,8 +102,9 @@ fn look(dir: &Path) -> anyhow::Result<Report> {
 }
 
 impl Report {
-    fn print(&self) {
-        let row = |name: &str, value: String| println!("{name:<10} {value}");
+    fn text(&self) -> String {
+        let mut told = String::new();
+        let mut row = |name: &str, value: String| told.push_str(&format!("{name:<10} {value}\n"));
         row("log", self.log.clone());
         row("folder", self.directory.clone());
         row("format", format!("version {}", self.format_version));
@@ -141,6 +143,7 @@ impl Report {
             let told = format!("{} at offset {offset}, lag {}", text(name), count(*lag));
             row(if n == 0 { "cursors" } else { "" }, told);
         }
+        told
     }
 }
 

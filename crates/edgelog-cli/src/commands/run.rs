@@ -73,13 +73,14 @@ impl Run {
         let log = self.sizes.open(dir)?;
         let shipping = self.kafka.start(&log)?;
         let stop = Stop::install()?;
+        let live = Live::new();
         let to = shipping.as_ref().map(|s| format!(", shipping to {}", s.place()));
-        println!(
+        live.tell(&format!(
             "storing this machine's readings in {}, topic {TOPIC}{}; Ctrl-C ends",
             dir.display(),
             to.unwrap_or_default()
-        );
-        let mut running = Running { log, shipping, live: Live::new(), counts: Counts::default() };
+        ));
+        let mut running = Running { log, shipping, live, counts: Counts::default() };
         let taken = running.take_readings(&self, &stop);
         running.finish();
         taken

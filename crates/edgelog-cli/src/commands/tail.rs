@@ -3,6 +3,7 @@
 use crate::json::{gap_line, record_line};
 use crate::reading::{Met, last_records, read_on};
 use crate::render::Style;
+use crate::say;
 use crate::time::parse_start;
 use clap::Args;
 use edgelog::{Start, View};
@@ -64,7 +65,7 @@ impl Tail {
         if let Start::Offset(offset) = start
             && offset > view.visible()
         {
-            eprintln!("edgelog: the log ends before offset {}", view.visible());
+            say::note(&format!("edgelog: the log ends before offset {}", view.visible()));
         }
         let stdout = io::stdout();
         let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();

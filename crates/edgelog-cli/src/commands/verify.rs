@@ -2,7 +2,8 @@
 
 use crate::live::progress;
 use crate::reading::{Met, explain, read_on};
-use crate::units::{bytes, count, plural};
+use crate::say;
+use crate::units::{bytes, plural};
 use anyhow::bail;
 use clap::Args;
 use edgelog::{Gap, Start, View};
@@ -61,16 +62,13 @@ struct Missing {
 impl Verify {
     pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
         let report = read_everything(dir)?;
-        if self.json {
-            println!("{}", serde_json::to_string(&report)?);
-        } else {
-            report.print();
-        }
+        let text = if self.json { serde_json::to_string(&report)? } else { report.text() };
+        let said = say::result(&text);
         if !report.whole {
             let gone = plural(report.missing, "record");
             bail!("{gone} of {} cannot be read any more; all others are intact", dir.display());
         }
-        Ok(())
+        Ok(said?)
     }
 }
 
@@ -113,35 +111,31 @@ impl Report {
         self.gaps.push(Missing { from, to, count: gap.count(), reason: reason.to_string() });
     }
 
-    fn print(&self) {
-        println!("log {}", self.log);
+    fn text(&self) -> String {
+        let mut lines = vec![format!("log {}", self.log)];
         for (name, Topic { records, payload_bytes }) in &self.topics {
-            println!(
+            lines.push(format!(
                 "  {:<24} {:>14} {:>14}",
                 crate::render::text(name),
                 plural(*records, "record"),
                 bytes(*payload_bytes)
-            );
+            ));
         }
         for Missing { from, to, count, reason } in &self.gaps {
-            println!(
-                "  gap: {} gone ({reason}), offsets {from} to {}",
-                plural(*count, "record"),
-                to - 1
-            );
+            let gone = plural(*count, "record");
+            lines.push(format!("  gap: {gone} gone ({reason}), offsets {from} to {}", to - 1));
         }
-        let Self { earliest, visible, records, .. } = self;
-        match (self.whole, visible.checked_sub(1)) {
-            (true, Some(newest)) if earliest < visible => println!(
-                "whole: {} from offset {earliest} to {newest}, every checksum is right",
-                plural(*records, "record")
+        let Self { earliest, visible, missing, .. } = self;
+        let records = plural(self.records, "record");
+        lines.push(match (self.whole, visible.checked_sub(1)) {
+            (true, Some(newest)) if earliest < visible => format!(
+                "whole: {records} from offset {earliest} to {newest}, every checksum is right"
             ),
-            (true, _) => println!("whole: the log is empty"),
-            (false, _) => println!(
-                "NOT whole: {} missing, {} intact",
-                plural(self.missing, "record"),
-                count(*records)
-            ),
-        }
+            (true, _) => "whole: the log is empty".to_owned(),
+            (false, _) => {
+                format!("NOT whole: {} missing, {records} intact", plural(*missing, "record"))
+            }
+        });
+        lines.join("\n")
     }
 }

@@ -1,6 +1,6 @@
 //! Reading.
 
-use crate::support::{Place, data, json};
+use crate::support::{Place, binary, data, finish, json};
 use std::io::{BufRead, BufReader};
 
 /// Twenty events in two topics.
@@ -99,4 +99,23 @@ fn a_topic_name_does_not_make_a_schema() {
     assert_eq!(records[0]["value"], "....EHM1 but not one");
     assert!(records[0].get("schema").is_none());
     assert_eq!(records[1]["value"], "....ERD1");
+}
+
+#[test]
+fn no_command_panics_when_its_output_goes_nowhere() {
+    let place = Place::new();
+    place.done_with(&["append"], b"event\n");
+    for command in ["info", "verify", "tail", "append", "run --samples 2 --every 20ms"] {
+        let script = format!("\"$EDGELOG\" --dir \"$LOG\" {command} >&- 2>&- </dev/null");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script]).env("EDGELOG", binary()).env("LOG", place.log());
+        assert_eq!(finish(&mut shell, b"").code, Some(0), "{command}");
+        let mut child = place.start(&command.split(' ').collect::<Vec<_>>());
+        drop((
+            child.child().stdin.take(),
+            child.child().stdout.take(),
+            child.child().stderr.take(),
+        ));
+        assert_eq!(child.ended().code, Some(0), "{command}");
+    }
 }

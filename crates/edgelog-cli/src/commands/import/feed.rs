@@ -3,6 +3,7 @@
 use super::table::{Columns, Row, Table};
 use crate::intake::{Intake, Refused};
 use crate::live::progress;
+use crate::say;
 use crate::ship::Shipping;
 use crate::stop::Stop;
 use anyhow::{Context, bail};
@@ -65,7 +66,7 @@ impl Feed<'_> {
                     bail!("{}: {why}; stopped there (--strict)", at())
                 }
                 Err(Refused::Bad(why)) => {
-                    bar.suspend(|| eprintln!("{}: {why}", at()));
+                    bar.suspend(|| say::note(&format!("{}: {why}", at())));
                     self.intake.count_bad();
                 }
                 Err(Refused::Full(_)) if self.stop.is_wanted() => {}
@@ -89,7 +90,7 @@ impl Feed<'_> {
             self.intake.sync().map_err(Refused::Stop)?;
             bar.set_message("the log is full; waiting for Kafka to acknowledge");
             for notice in shipping.notices() {
-                bar.suspend(|| eprintln!("edgelog: {notice}"));
+                bar.suspend(|| say::note(&format!("edgelog: {notice}")));
             }
             if self.stop.wait_until(Instant::now() + ROOM_EVERY) {
                 return stored;
