@@ -41,7 +41,9 @@ impl FileError {
             io::ErrorKind::ReadOnlyFilesystem => {
                 "; the file system is mounted read-only: choose another folder or remount it"
             }
-            io::ErrorKind::NotADirectory => "; a part of this path is a file: choose another folder",
+            io::ErrorKind::NotADirectory => {
+                "; a part of this path is a file: choose another folder"
+            }
             _ => "",
         }
     }

@@ -98,7 +98,7 @@ fn an_import_that_was_killed_is_resumed_without_losing_or_doubling_a_row() {
         until("it gets on, or has done", || {
             running.child().try_wait().expect("ours").is_some() || stored() >= before + 200
         });
-        running.signal("KILL");
+        running.child().kill().expect("ours, and not an error when it has ended");
         if running.ended().code.is_some() {
             break; // A fast machine.
         }
