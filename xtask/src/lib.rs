@@ -1,6 +1,7 @@
 //! The project's commands as a library, so that tests can start what the commands start.
 
 pub mod cargo;
+pub mod chaos;
 pub mod ci;
 pub mod kafka;
 pub mod test;

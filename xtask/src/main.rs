@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xtask::chaos::{self, ChaosArguments};
 use xtask::kafka::KafkaCommand;
 use xtask::test::TestArguments;
 use xtask::{ci, test};
@@ -23,6 +24,8 @@ enum Command {
     Kafka(KafkaCommand),
     /// Run all tests, with a real Kafka that is started for them and ended
     Test(TestArguments),
+    /// Kill the process and the broker again and again, and count what arrived
+    Chaos(ChaosArguments),
     /// The gate: formatting, lints, documentation, layers, all tests
     Ci,
 }
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Kafka(command) => command.run(),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Ci => ci::gate(),
     };
     match done {
