@@ -1,8 +1,9 @@
 //! Opening a log as its owner, with the one size that users choose.
 
-use crate::units::parse_bytes;
+use crate::say;
+use crate::units::{parse_bytes, plural};
 use clap::Args;
-use edgelog::{Log, OpenError, Options};
+use edgelog::{Log, Options};
 use std::path::Path;
 
 /// Sizes of a new log.
@@ -24,12 +25,23 @@ const BUDGET_BYTES_MIN: u64 = 2 * SEGMENT_BYTES_MIN;
 
 impl Sizes {
     /// Opens the log in `dir`, and creates it when there is none.
-    pub(crate) fn open(&self, dir: &Path) -> Result<Log, OpenError> {
+    ///
+    /// Records that are found damaged are no reason to stop, but are told.
+    pub(crate) fn open(&self, dir: &Path) -> anyhow::Result<Log> {
         let mut options = Options::new();
         if let Some(budget) = self.budget {
             options = options.budget_bytes(budget).segment_bytes(segment_bytes(budget));
         }
-        options.open(dir)
+        let log = options.open(dir)?;
+        let damaged = log.status()?.damaged;
+        if damaged > 0 {
+            say::note(&format!(
+                "edgelog: {} near the end of {} are damaged and gone; `edgelog verify` names them",
+                plural(damaged, "record"),
+                dir.display()
+            ));
+        }
+        Ok(log)
     }
 }
 

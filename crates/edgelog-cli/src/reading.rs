@@ -1,7 +1,10 @@
 //! Reading a log beside its owner, as tail and verify do.
 
+use anyhow::Context;
 use edgelog::{Gap, GapReason, Item, OpenError, ReadError, Record, Start, View};
-use std::path::Path;
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// A record or gap together with its topic's name.
 pub(crate) enum Met<'a> {
@@ -51,7 +54,7 @@ pub(crate) fn last_records(dir: &Path, count: u64, topic: Option<&str>) -> anyho
     let mut window = count;
     loop {
         let from = visible.saturating_sub(window).max(earliest);
-        let mut offsets = std::collections::VecDeque::new();
+        let mut offsets = VecDeque::new();
         view = View::open(dir, Start::Offset(from))?;
         read_on(&mut view, visible, &mut |met| {
             if let Met::Record(name, record) = met
@@ -70,6 +73,23 @@ pub(crate) fn last_records(dir: &Path, count: u64, topic: Option<&str>) -> anyho
             _ => window = window.saturating_mul(16),
         }
     }
+}
+
+/// The segment files of a log, in order, with their sizes.
+pub(crate) fn segment_files(dir: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
+    let context = || format!("cannot read the folder {}", dir.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).with_context(context)? {
+        let path = entry.with_context(context)?.path();
+        // A file may go away between the listing and this look.
+        if path.extension().is_some_and(|extension| extension == "seg")
+            && let Ok(about) = fs::metadata(&path)
+        {
+            files.push((path, about.len()));
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// A reader that was overtaken by the owner finds bytes of another lap of the ring: those records were recycled, not damaged.

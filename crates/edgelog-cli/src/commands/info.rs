@@ -1,15 +1,13 @@
 //! `edgelog info`: what is in the log, without reading all of it.
 
-use crate::reading::explain;
+use crate::reading::{explain, segment_files};
 use crate::render::text;
 use crate::say;
 use crate::time::rfc3339;
 use crate::units::{bytes, count};
-use anyhow::Context;
 use clap::Args;
 use edgelog::{FORMAT_VERSION, Item, Start, View};
 use serde::Serialize;
-use std::fs;
 use std::path::Path;
 
 /// Show what is in the log: offsets, times, space, topics, cursors, and who owns it
@@ -89,7 +87,7 @@ fn look(dir: &Path) -> anyhow::Result<Report> {
         segments_used,
         segments_max,
         segment_bytes,
-        bytes_on_disk: bytes_on_disk(dir)?,
+        bytes_on_disk: segment_files(dir)?.iter().map(|(_, bytes)| bytes).sum(),
         bytes_max: u64::from(segment_bytes) * u64::from(segments_max),
         topics: view.topics().iter().map(|topic| topic.name.as_str().to_owned()).collect(),
         cursors: cursors.collect(),
@@ -155,18 +153,4 @@ fn first_time(view: &mut View) -> anyhow::Result<Option<String>> {
         }
     }
     Ok(None)
-}
-
-/// What the segment files take.
-fn bytes_on_disk(dir: &Path) -> anyhow::Result<u64> {
-    let context = || format!("cannot read the folder {}", dir.display());
-    let mut total = 0;
-    for entry in fs::read_dir(dir).with_context(context)? {
-        let path = entry.with_context(context)?.path();
-        if path.extension().is_some_and(|extension| extension == "seg") {
-            // A file may go away between the listing and this look.
-            total += fs::metadata(&path).map_or(0, |about| about.len());
-        }
-    }
-    Ok(total)
 }

@@ -1,7 +1,7 @@
 //! `edgelog verify`: is everything there?
 
 use crate::live::progress;
-use crate::reading::{Met, explain, read_on};
+use crate::reading::{Met, explain, read_on, segment_files};
 use crate::say;
 use crate::units::{bytes, plural};
 use anyhow::bail;
@@ -25,7 +25,7 @@ Examples:
   edgelog verify
   edgelog verify --json | jq .gaps
 
-Every record's checksum is tested. Works beside a running owner and changes nothing.
+Every record's checksum and every segment file's size is tested. Works beside a running owner and changes nothing.
 Exit code 0: every record from the log's earliest to its newest is there. 1: there are gaps, or the log cannot be read.";
 
 const PROGRESS: &str = "{bar:30} {percent:>3}%  {human_pos} of {human_len} records  {eta} left";
@@ -42,6 +42,7 @@ struct Report {
     topics: BTreeMap<String, Topic>,
     missing: u64,
     gaps: Vec<Missing>,
+    cut: Vec<Cut>,
     whole: bool,
 }
 
@@ -59,14 +60,28 @@ struct Missing {
     reason: String,
 }
 
+/// A segment file that does not have a segment's size.
+#[derive(Debug, Serialize)]
+struct Cut {
+    file: String,
+    bytes: u64,
+    expected: u64,
+}
+
 impl Verify {
     pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
         let report = read_everything(dir)?;
         let text = if self.json { serde_json::to_string(&report)? } else { report.text() };
         let said = say::result(&text);
-        if !report.whole {
+        if report.missing > 0 {
             let gone = plural(report.missing, "record");
             bail!("{gone} of {} cannot be read any more; all others are intact", dir.display());
+        }
+        if let Some(Cut { file, .. }) = report.cut.first() {
+            bail!(
+                "{file} was cut: what stood at its end is gone and cannot be counted; all other records of {} are intact",
+                dir.display()
+            );
         }
         Ok(said?)
     }
@@ -89,8 +104,22 @@ fn read_everything(dir: &Path) -> anyhow::Result<Report> {
         Ok(true)
     })?;
     bar.finish_and_clear();
-    report.whole = report.gaps.is_empty();
+    report.cut = cut_segments(dir, u64::from(view.segment_bytes()))?;
+    report.whole = report.gaps.is_empty() && report.cut.is_empty();
     Ok(report)
+}
+
+/// Segment files are created whole and never shrink, so a short one has lost its end. In the newest segment nothing else would tell:
+/// an end that is missing looks like an end.
+fn cut_segments(dir: &Path, expected: u64) -> anyhow::Result<Vec<Cut>> {
+    let mut cut = Vec::new();
+    for (path, bytes) in segment_files(dir)? {
+        if bytes != expected {
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            cut.push(Cut { file, bytes, expected });
+        }
+    }
+    Ok(cut)
 }
 
 impl Report {
@@ -125,6 +154,9 @@ impl Report {
             let gone = plural(*count, "record");
             lines.push(format!("  gap: {gone} gone ({reason}), offsets {from} to {}", to - 1));
         }
+        for Cut { file, bytes, expected } in &self.cut {
+            lines.push(format!("  cut: {file} has {bytes} bytes, a segment has {expected}"));
+        }
         let Self { earliest, visible, missing, .. } = self;
         let records = plural(self.records, "record");
         lines.push(match (self.whole, visible.checked_sub(1)) {
@@ -132,6 +164,9 @@ impl Report {
                 "whole: {records} from offset {earliest} to {newest}, every checksum is right"
             ),
             (true, _) => "whole: the log is empty".to_owned(),
+            (false, _) if *missing == 0 => {
+                format!("NOT whole: the end of a segment is missing, {records} intact")
+            }
             (false, _) => {
                 format!("NOT whole: {} missing, {records} intact", plural(*missing, "record"))
             }

@@ -48,6 +48,26 @@ fn a_truncated_segment_costs_its_own_end_and_is_reported_as_a_gap() {
 }
 
 #[test]
+fn a_truncated_newest_segment_is_noticed_by_its_size() {
+    let place = Place::new();
+    for n in 0..6 {
+        place.done_with(&["append"], format!("event {n}\n").as_bytes());
+    }
+    let segment = place.log().join("00000000.seg");
+    let file = fs::OpenOptions::new().write(true).open(&segment).expect("there");
+    file.set_len(250).expect("writable");
+    let ended = place.run(&["verify"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("cut: 00000000.seg has 250 bytes"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("NOT whole"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("00000000.seg was cut"), "{}", ended.stderr);
+    let kept: Vec<_> = place.records().iter().map(|record| record["value"].clone()).collect();
+    assert!(kept.len() >= 2);
+    assert!(kept.iter().enumerate().all(|(n, value)| value == &format!("event {n}")), "{kept:?}");
+    place.done_with(&["append"], b"again\n");
+}
+
+#[test]
 fn a_flipped_bit_costs_one_record() {
     let (place, total) = stored();
     let segment = place.log().join("00000002.seg");
