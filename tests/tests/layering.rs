@@ -14,16 +14,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "edgelog-cli",
         &[
+            "anyhow",
             "base64",
             "clap",
             "csv",
+            "ctrlc",
             "edgelog",
             "flatbuffers",
             "indicatif",
             "jiff",
             "serde",
             "serde_json",
-            "signal-hook",
             "sysinfo",
         ],
     ),
@@ -36,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "xtask",
         &[
             "anyhow",
+            "bytes",
             "clap",
             "edgelog",
             "kafka-protocol",

@@ -1,10 +1,11 @@
 //! `cargo xtask ci`: the gate.
 
 use crate::cargo::{cargo, run};
+use crate::chaos::{self, ChaosArguments};
 use crate::test::{self, TestArguments};
 use anyhow::Result;
 
-/// Formatting, lints, documentation, then all tests (the layering test among them).
+/// Formatting, lints, documentation, all tests (the layering test among them), and a short chaos.
 ///
 /// # Errors
 ///
@@ -15,5 +16,6 @@ pub fn gate() -> Result<()> {
     let mut docs = cargo();
     docs.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
-    test::run(&TestArguments::default())
+    test::run(&TestArguments::default())?;
+    chaos::run(&ChaosArguments::short())
 }

@@ -30,6 +30,14 @@ pub struct ChaosArguments {
     seed: Option<u64>,
 }
 
+impl ChaosArguments {
+    /// Enough to see that nothing is broken, in half a minute.
+    #[must_use]
+    pub const fn short() -> Self {
+        Self { kills: 10, broker_restarts: 1, seed: None }
+    }
+}
+
 /// The readings that are imported.
 const DATA: &str = "tests/data/machine_temperature.csv";
 const TOPIC: &str = "chaos";
