@@ -14,7 +14,8 @@ pub enum Verdict {
     Stored,
     /// The batch may or may not be in the log: wait, then ask the broker.
     Retry,
-    /// The broker could not verify the batch's checksum; a few tries may pass on a bad link.
+    /// The broker could not verify the batch's checksum: the link or this device's memory is bad, and
+    /// the records may be fine. Connect anew and send again.
     Corrupt,
     /// The sequence does not follow what the broker holds: ask it what it holds.
     OutOfOrder,
@@ -22,9 +23,10 @@ pub enum Verdict {
     UnknownProducer,
     /// A newer epoch of the producer id exists.
     Fenced,
-    /// The broker will never take this batch as it is; others may pass.
+    /// The broker will not take one of the records, or not so many at once; others may pass. Only codes
+    /// that speak of single records mean this, because a caller may leave the record out.
     Rejected,
-    /// Nothing will pass until somebody changes the cluster: wait long.
+    /// Nothing will pass until somebody changes the cluster, the topic or the clock: wait long.
     Parked,
 }
 
@@ -74,13 +76,14 @@ impl ErrorCode {
             45 => Verdict::OutOfOrder,
             59 => Verdict::UnknownProducer,
             47 | 90 => Verdict::Fenced,
-            10 | 18 | 32 | 43 | 44 | 76 | 87 => Verdict::Rejected,
+            10 | 18 | 87 => Verdict::Rejected,
+            32 | 43 | 44 | 76 => Verdict::Parked,
             _ if self.parks() => Verdict::Parked,
             _ => Verdict::Retry,
         }
     }
 
-    /// True when only a change of the topic's name or of access rules can help.
+    /// True when, whatever was asked, only a change of the topic's name or of access rules can help.
     ///
     /// Code 3 is not among them: whether a topic exists is for Metadata to say, and other brokers
     /// may just not have heard of it.

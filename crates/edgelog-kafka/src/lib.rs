@@ -23,7 +23,6 @@
 //! [`Action::Acknowledged`]. Bytes from a peer never cause a panic; they end the connection with a
 //! report.
 #![no_std]
-#![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
@@ -35,6 +34,7 @@ pub mod producer;
 pub mod time;
 pub mod wire;
 
+mod bytes;
 mod checksum;
 
 pub use error_code::ErrorCode;

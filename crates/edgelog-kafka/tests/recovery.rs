@@ -4,7 +4,8 @@
 mod support;
 
 use edgelog_kafka::producer::{ProduceError, RebaseError};
-use edgelog_kafka::{Action, Event, ParkReason, Producer, Resume, State};
+use edgelog_kafka::wire::Api;
+use edgelog_kafka::{Action, ErrorCode, Event, ParkReason, Producer, Resume, State};
 use kafka_protocol::messages::ApiKey;
 use support::device::{Device, Durable, config, value};
 use support::world::World;
@@ -402,6 +403,10 @@ fn what_only_a_person_can_mend_parks_and_is_tried_again() {
         (ApiKey::Metadata, 17),
         (ApiKey::InitProducerId, 31),
         (ApiKey::Produce, 29),
+        (ApiKey::Produce, 32),
+        (ApiKey::Produce, 43),
+        (ApiKey::Produce, 44),
+        (ApiKey::Produce, 76),
         (ApiKey::DescribeProducers, 29),
     ] {
         let mut world = shipped();
@@ -428,7 +433,7 @@ fn what_only_a_person_can_mend_parks_and_is_tried_again() {
 
 #[test]
 fn a_batch_that_is_refused_for_good_is_handed_back() {
-    for code in [10, 18, 32, 43, 44, 76, 87] {
+    for code in [10, 18, 87] {
         let mut world = World::new(Device::new(0, 9, 2), 2);
         world.cluster.errors.push_back((ApiKey::Produce, code));
         world.run_until(|world| !world.device.rejected.is_empty());
@@ -442,15 +447,74 @@ fn a_batch_that_is_refused_for_good_is_handed_back() {
 }
 
 #[test]
-fn a_batch_called_corrupt_three_times_is_handed_back() {
+fn a_batch_called_corrupt_is_sent_again_over_new_connections_for_ever() {
     let mut world = World::new(Device::new(0, 9, 2), 2);
-    for _ in 0..3 {
+    for _ in 0..12 {
         world.cluster.errors.push_back((ApiKey::Produce, 2));
     }
     world.run();
     world.check();
-    assert_eq!(world.device.rejected.len(), 1);
-    assert_eq!(world.device.events.len(), 2);
+    assert_eq!(world.device.rejected, []);
+    assert_eq!(world.device.events.len(), 12);
+    let greetings = world.cluster.seen.iter().filter(|api| **api == ApiKey::ApiVersions);
+    assert!(greetings.count() > 12, "a new connection each time");
+}
+
+#[test]
+fn batches_refused_one_after_another_are_sent_less_and_less_often() {
+    let mut world = World::new(Device::new(0, 9, 2), 2);
+    world.device.batch_max = 1;
+    for _ in 0..12 {
+        world.cluster.errors.push_back((ApiKey::Produce, 87));
+    }
+    world.run();
+    world.check();
+    assert_eq!(world.device.rejected.len(), 12);
+    assert!(world.now >= 30_000, "twelve refusals in {} ms", world.now);
+}
+
+#[test]
+fn a_refused_record_that_nothing_can_replace_parks_until_it_is_taken() {
+    let mut world = World::new(Device::new(0, 9, 2), 2);
+    world.device.batch_max = 1;
+    for _ in 0..3 {
+        world.cluster.errors.push_back((ApiKey::Produce, 87));
+    }
+    let reason = ParkReason::NothingAccepted { index: 0, code: ErrorCode(87) };
+    for round in 0..3 {
+        let started = world.now;
+        world.run_until(|world| world.device.rejected.len() > round);
+        assert!(round == 0 || world.now - started >= 15_000, "{round} after {started}");
+        let now = world.instant();
+        world.device.producer.park_rejected(now, ErrorCode(87));
+        assert_eq!(world.device.producer.state(), State::Parked(reason));
+    }
+    world.run();
+    world.check();
+    assert_eq!(world.device.events, [Event::Parked(reason)], "said once");
+}
+
+#[test]
+fn a_parked_batch_names_the_setting_to_change() {
+    for (code, setting) in [
+        (17, "topic's name"),
+        (29, "WRITE"),
+        (32, "message.timestamp.type=LogAppendTime"),
+        (32, "message.timestamp.before.max.ms"),
+        (32, "clock"),
+        (43, "message format"),
+        (44, "policy"),
+        (76, "compression.type"),
+    ] {
+        let reason = ParkReason::Refused { api: Api::Produce, code: ErrorCode(code) };
+        let sentence = Event::Parked(reason).to_string();
+        assert!(sentence.contains(setting) && sentence.contains("kept"), "{code}: {sentence}");
+    }
+    for (code, setting) in [(87, "cleanup.policy=delete"), (10, "max.message.bytes")] {
+        let reason = ParkReason::NothingAccepted { index: 7, code: ErrorCode(code) };
+        let sentence = Event::Parked(reason).to_string();
+        assert!(sentence.contains(setting) && sentence.contains("record 7"), "{code}: {sentence}");
+    }
 }
 
 #[test]

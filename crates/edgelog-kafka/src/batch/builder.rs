@@ -86,12 +86,6 @@ impl<'a> BatchBuilder<'a> {
         Ok(())
     }
 
-    /// Bytes that `record` would take as the next record of this batch.
-    #[must_use]
-    pub fn record_len(&self, record: &Record<'_>) -> usize {
-        prefixed(self.body_len(record))
-    }
-
     /// Records so far.
     #[must_use]
     pub fn count(&self) -> u32 {

@@ -1,6 +1,7 @@
 //! The 61-byte header.
 
 use super::HEADER_LEN;
+use crate::bytes::field;
 use crate::checksum::crc32c;
 
 /// The identity of a batch: who sends it, and its first record's sequence.
@@ -37,18 +38,6 @@ pub struct BatchHeader {
     pub count: i32,
 }
 
-/// The bytes are not a whole record batch of format v2.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NotABatch;
-
-impl core::fmt::Display for NotABatch {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the bytes are not one whole record batch of format v2")
-    }
-}
-
-impl core::error::Error for NotABatch {}
-
 impl BatchHeader {
     /// Reads a header; `None` when magic is not 2 or a length or count is impossible.
     ///
@@ -83,20 +72,6 @@ impl BatchHeader {
     }
 }
 
-/// Gives the finished batch in `batch` another identity and checksums it anew.
-///
-/// # Errors
-///
-/// [`NotABatch`], with `batch` unchanged, when it is not exactly one whole batch.
-pub fn restamp(batch: &mut [u8], stamp: Stamp) -> Result<(), NotABatch> {
-    let header = batch.first_chunk::<HEADER_LEN>().and_then(BatchHeader::parse).ok_or(NotABatch)?;
-    if header.len != batch.len() as u64 {
-        return Err(NotABatch);
-    }
-    write_stamp(batch, stamp);
-    Ok(())
-}
-
 /// Writes the identity and the checksum of a batch that is otherwise complete.
 pub(super) fn write_stamp(batch: &mut [u8], stamp: Stamp) {
     put(batch, 43, &stamp.producer_id.to_be_bytes());
@@ -111,8 +86,4 @@ pub(super) fn put(buffer: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(target) = at.checked_add(bytes.len()).and_then(|end| buffer.get_mut(at..end)) {
         target.copy_from_slice(bytes);
     }
-}
-
-fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..)?.first_chunk().copied()
 }

@@ -11,8 +11,7 @@
 //!                                        57    4 record count
 //! ```
 //!
-//! [`BatchBuilder`] writes one, [`restamp`] gives a finished one another identity, [`BatchScan`]
-//! reads the headers of many.
+//! [`BatchBuilder`] writes one, [`BatchScan`] reads the headers of many.
 
 mod builder;
 mod header;
@@ -20,7 +19,7 @@ mod scan;
 mod varint;
 
 pub use builder::{BatchBuilder, Full, Record};
-pub use header::{BatchHeader, NotABatch, Stamp, restamp};
+pub use header::{BatchHeader, Stamp};
 pub use scan::{BadBatch, BatchScan, Scanned};
 
 /// Bytes before the first record of a batch.

@@ -37,7 +37,8 @@ pub enum Action {
         log_append_time_ms: Option<i64>,
     },
     /// The broker refused the batch for good and holds nothing of it. Announce a smaller one, put
-    /// another record in place of the bad one, or leave it out and `rebase`.
+    /// another record in place of the bad one, leave it out and `rebase`, or call `park_rejected`. A
+    /// wait comes first.
     Rejected {
         /// Index of the batch's first record.
         index: u64,

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::batch::{SEQUENCE_MODULUS, Stamp};
+use crate::bytes::field;
 
 /// A producer id, and the index at which its sequence starts.
 ///
@@ -141,7 +142,3 @@ impl Anchor {
 }
 
 const LAYOUT: u8 = 1;
-
-fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..)?.first_chunk().copied()
-}

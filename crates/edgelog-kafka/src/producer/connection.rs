@@ -187,7 +187,7 @@ impl Producer {
         self.answer = Answer::None;
     }
 
-    fn wait(&mut self, now: Instant, millis: impl FnOnce(&mut Self) -> u64) {
+    pub(super) fn wait(&mut self, now: Instant, millis: impl FnOnce(&mut Self) -> u64) {
         let until = now.after(millis(self));
         self.pause = self.pause.into_iter().chain([until]).max();
     }

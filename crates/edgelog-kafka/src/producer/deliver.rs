@@ -124,6 +124,13 @@ impl Producer {
         self.confirm = self.flight.is_none();
     }
 
+    /// After [`Action::Rejected`]: there is nothing else that could be sent in place of the record, so
+    /// only a person can help. A batch may be announced again after a long wait, as always when
+    /// parked.
+    pub fn park_rejected(&mut self, now: Instant, code: ErrorCode) {
+        self.park(now, ParkReason::NothingAccepted { index: self.position.next, code });
+    }
+
     /// `anchor` is durable.
     pub fn anchor_persisted(&mut self, anchor: &Anchor) {
         // A confirmation that was overtaken by a newer anchor does not count.
@@ -201,21 +208,20 @@ impl Producer {
         let (Some(flight), Some(code)) = (self.flight, answer.error) else {
             return self.malformed(now, Malformed::Field);
         };
-        if code == ErrorCode::CORRUPT_MESSAGE {
-            self.corrupt_tries += 1;
-        }
         match code.verdict() {
             Verdict::Stored => self.stored(flight, answer),
-            Verdict::Rejected => self.rejected(flight, code),
-            Verdict::Corrupt if self.corrupt_tries >= CORRUPT_TRIES_MAX => {
-                self.rejected(flight, code);
-            }
+            Verdict::Rejected => self.rejected(now, flight, code),
             Verdict::Parked => {
                 self.park(now, ParkReason::Refused { api: Api::Produce, code });
             }
             Verdict::Fenced => self.replace_anchor(now, Event::Fenced),
             Verdict::UnknownProducer => self.replace_anchor(now, Event::ProducerForgotten),
-            Verdict::Retry | Verdict::Corrupt | Verdict::OutOfOrder => {
+            Verdict::Corrupt => {
+                self.report(Event::Refused { api: Api::Produce, code });
+                // The records are built anew, and another connection may spare them.
+                self.lost(now, Link::Closing, true);
+            }
+            Verdict::Retry | Verdict::OutOfOrder => {
                 self.report(Event::Refused { api: Api::Produce, code });
                 self.retry(now);
             }
@@ -224,7 +230,7 @@ impl Producer {
 
     fn stored(&mut self, flight: Flight, answer: &Produced) {
         self.flight = None;
-        self.corrupt_tries = 0;
+        self.refused = None;
         self.failing = false;
         let next_offset = Some(answer.base_offset).filter(|base| *base >= 0);
         let next_offset = next_offset.and_then(|base| base.checked_add(i64::from(flight.count)));
@@ -233,9 +239,20 @@ impl Producer {
         self.go(Step::Stream);
     }
 
-    fn rejected(&mut self, flight: Flight, code: ErrorCode) {
+    /// Hands the batch back, and takes no other before a wait: a caller whose every batch is refused
+    /// must not be able to keep the broker busy.
+    fn rejected(&mut self, now: Instant, flight: Flight, code: ErrorCode) {
+        // A caller that looks for the bad record comes back with less each time, and soon ends.
+        let smaller = self
+            .refused
+            .is_some_and(|former| former.index == flight.index && former.count > flight.count);
         self.flight = None;
-        self.corrupt_tries = 0;
+        self.refused = Some(flight);
+        self.failing = true;
+        self.wait(now, |producer| match smaller {
+            true => producer.backoff.below(producer.config.backoff_base_ms.into()),
+            false => producer.backoff.failed(&producer.config),
+        });
         self.news = Some(Action::Rejected { index: flight.index, count: flight.count, code });
         self.go(Step::Stream);
     }
@@ -246,9 +263,6 @@ impl Producer {
         self.retry(now);
     }
 }
-
-/// Tries of a batch that the broker calls corrupt, before it is taken to be so here.
-const CORRUPT_TRIES_MAX: u8 = 3;
 
 /// Bytes of a batch at most.
 const BATCH_LEN_MAX: usize = i32::MAX as usize - 1024;

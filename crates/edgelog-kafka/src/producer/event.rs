@@ -86,10 +86,18 @@ pub enum ParkReason {
     UnknownTopic,
     /// The topic has no such partition.
     UnknownPartition(i32),
-    /// The broker will not do this for this client, or not for this topic name.
+    /// The broker will not do this for this client, this topic name, or under these settings.
     Refused {
         /// What was asked.
         api: Api,
+        /// The answer.
+        code: ErrorCode,
+    },
+    /// The broker refuses the record at this index, and also whatever the caller could send in its
+    /// place.
+    NothingAccepted {
+        /// The record's index.
+        index: u64,
         /// The answer.
         code: ErrorCode,
     },
@@ -185,10 +193,14 @@ impl fmt::Display for ParkReason {
             Self::UnknownPartition(partition) => {
                 write!(f, "the topic has no partition {partition}; correct the configuration")
             }
-            Self::Refused { api, code } => write!(
+            Self::Refused { api, code } => {
+                write!(f, "{api} is refused with {code}; {}", remedy(*code))
+            }
+            Self::NothingAccepted { index, code } => write!(
                 f,
-                "{api} is refused with {code}; grant WRITE, DESCRIBE and READ on the topic, or \
-                 correct the topic's name"
+                "record {index} is refused with {code}, and so is the record that would stand in its \
+                 place; {}",
+                remedy(*code)
             ),
             Self::Unsupported { api, offer: Some(offer) } => write!(
                 f,
@@ -203,5 +215,26 @@ impl fmt::Display for ParkReason {
                 api.version()
             ),
         }
+    }
+}
+
+/// What a person can do about a refusal.
+const fn remedy(code: ErrorCode) -> &'static str {
+    match code.0 {
+        10 | 18 => "raise max.message.bytes on the topic",
+        17 => "correct the topic's name",
+        32 => {
+            "set message.timestamp.type=LogAppendTime on the topic, or raise its \
+             message.timestamp.before.max.ms for old records, or set this device's clock if it is \
+             ahead"
+        }
+        43 => "raise the topic's message format to version 2 (Kafka 0.11)",
+        44 => "a policy of the broker forbids it: change the policy, or the topic's settings",
+        76 => "set compression.type on the topic to one that the broker supports",
+        87 => {
+            "a compacted topic takes no records without a key: set cleanup.policy=delete on the \
+             topic, or see in the broker's log what it requires"
+        }
+        _ => "grant WRITE, DESCRIBE and READ on the topic, or correct the topic's name",
     }
 }

@@ -108,7 +108,8 @@ pub struct Producer {
     shrunk: u8,
     /// Whether what was sent but not acknowledged is to be read back.
     confirm: bool,
-    corrupt_tries: u8,
+    /// The batch that was refused last, if none was acknowledged since.
+    refused: Option<Flight>,
     /// Whether a batch failed since one was last acknowledged: reaching the broker alone is then no
     /// reason to retry sooner.
     failing: bool,
@@ -172,7 +173,7 @@ impl Producer {
             scan: None,
             shrunk: 0,
             confirm: false,
-            corrupt_tries: 0,
+            refused: None,
             failing: false,
             ready_told: false,
             news: None,

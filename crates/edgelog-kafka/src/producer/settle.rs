@@ -90,7 +90,7 @@ impl Producer {
         scan.end = end;
         self.scan = Some(scan);
         if scan.at > end {
-            self.shrunk += 1;
+            self.shrunk = self.shrunk.saturating_add(1);
             // A leader that was just elected may not know yet how far it had come.
             if self.shrunk < SHRUNK_TRIES {
                 self.failing = true;
