@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// The longest time that an appended event waits for its sync.
 pub(crate) const SYNC_EVERY: Duration = Duration::from_secs(1);
 
+/// The format's limit, docs/FORMAT.md. The library has the last word.
+const TOPIC_BYTES_MAX: usize = 64;
+
 /// Takes events for a log.
 #[derive(Debug)]
 pub(crate) struct Intake {
@@ -39,6 +42,8 @@ pub(crate) struct Summary {
 pub(crate) enum Refused {
     /// Something is wrong with this event; the next may be fine.
     Bad(String),
+    /// The log does not take this topic, whatever the event.
+    Topic(String),
     /// The log is full until its oldest records were shipped.
     Full(anyhow::Error),
     /// The log takes no more.
@@ -160,11 +165,21 @@ pub(crate) fn plain(error: AppendError) -> anyhow::Error {
 
 fn refused(error: AppendError) -> Refused {
     match error {
+        AppendError::TooMany { what: "topic", .. } => Refused::Topic(error.to_string()),
         AppendError::TooLarge { .. }
         | AppendError::BadLength { .. }
         | AppendError::TooMany { .. } => Refused::Bad(error.to_string()),
         AppendError::Full => Refused::Full(plain(error)),
         error => Refused::Stop(plain(error)),
+    }
+}
+
+/// A topic's name, for the command line. Its bytes are checked here so that a bad one ends the command before a log is created.
+pub(crate) fn parse_topic(text: &str) -> Result<String, String> {
+    if (1..=TOPIC_BYTES_MAX).contains(&text.len()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("a topic's name has 1 to {TOPIC_BYTES_MAX} bytes"))
     }
 }
 

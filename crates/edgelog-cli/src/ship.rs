@@ -50,6 +50,11 @@ impl Shipping {
         self.uplink.status().shipped
     }
 
+    /// How many records Kafka has yet to acknowledge: visible offset minus cursor, as `info` counts it.
+    pub(crate) fn lag(&self, status: &Status) -> u64 {
+        status.visible.saturating_sub(self.shipped())
+    }
+
     /// Waits until everything below `offset` was acknowledged or the time is over; true when it was.
     pub(crate) fn wait_shipped(&self, offset: u64, timeout: Duration) -> bool {
         self.uplink.wait_shipped(offset, timeout)
@@ -67,11 +72,14 @@ pub(crate) fn status_line(status: &Status, shipping: Option<&Shipping>) -> Strin
     let stored = format!("appended {}  durable {}", count(visible), count(durable));
     let Some(shipping) = shipping else { return format!("{stored}  uplink none, storing") };
     let uplink = shipping.uplink.status();
-    let lag = durable.saturating_sub(uplink.shipped);
-    format!(
+    let line = format!(
         "{stored}  shipped {}  lag {}  uplink {}",
         count(uplink.shipped),
-        count(lag),
+        count(shipping.lag(status)),
         uplink.link
-    )
+    );
+    match uplink.notices_dropped {
+        0 => line,
+        dropped => format!("{line}  notices dropped {}", count(dropped)),
+    }
 }

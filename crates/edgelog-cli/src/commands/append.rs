@@ -3,7 +3,7 @@
 mod lines;
 
 use crate::failure::sentence;
-use crate::intake::{Intake, Refused, SYNC_EVERY};
+use crate::intake::{Intake, Refused, SYNC_EVERY, parse_topic};
 use crate::json::{EventLine, Line, parse_class, parse_line};
 use crate::open::Sizes;
 use crate::say;
@@ -24,7 +24,7 @@ use std::time::Duration;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Append {
     /// The topic of events that name none
-    #[arg(long, value_name = "NAME", default_value = "events")]
+    #[arg(long, value_name = "NAME", default_value = "events", value_parser = parse_topic)]
     topic: String,
     /// The key of events that have none
     #[arg(long)]
@@ -93,16 +93,17 @@ impl Append {
                 plural(gaps, "record")
             ));
         }
-        if self.json {
-            let report = Report { summary: &summary, gaps_in_input: gaps };
-            say::result(&serde_json::to_string(&report)?)?;
+        let text = if self.json {
+            serde_json::to_string(&Report { summary: &summary, gaps_in_input: gaps })?
         } else {
-            say::result(&summary.sentence("line", &dir.display().to_string()))?;
-        }
+            summary.sentence("line", &dir.display().to_string())
+        };
+        // That nobody reads it does not make a failure a success.
+        let told = say::result(&text);
         if summary.nothing_but_bad() {
             bail!("not one line could be stored");
         }
-        Ok(())
+        Ok(told?)
     }
 
     fn take_all(&self, intake: &mut Intake, stop: &Stop, gaps: &mut u64) -> anyhow::Result<()> {
@@ -129,7 +130,11 @@ impl Append {
                     Err(Refused::Full(error) | Refused::Stop(error)) => {
                         return Err(error.context(format!("stdin:{number}")));
                     }
-                    Err(Refused::Bad(why)) => why,
+                    // Every line without a topic of its own would meet the same.
+                    Err(Refused::Topic(why)) if event.topic.is_none() => {
+                        bail!("stdin:{number}: {why}");
+                    }
+                    Err(Refused::Bad(why) | Refused::Topic(why)) => why,
                 },
                 Err(why) => why,
             };

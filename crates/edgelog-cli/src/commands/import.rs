@@ -6,13 +6,13 @@ mod table;
 
 use crate::commands::ship::{left_over, wait_until_shipped};
 use crate::failure::sentence;
-use crate::intake::{Intake, Summary};
+use crate::intake::{Intake, Summary, parse_topic};
 use crate::live::Live;
 use crate::open::Sizes;
 use crate::say;
 use crate::ship::{Kafka, Shipping};
 use crate::stop::Stop;
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use clap::Args;
 use edgelog::Log;
 use feed::Feed;
@@ -28,7 +28,7 @@ pub(crate) struct Import {
     #[arg(value_name = "FILE.csv")]
     file: PathBuf,
     /// The events' topic [default: the file's name without its ending]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_topic)]
     topic: Option<String>,
     /// The column whose cells become the records' keys
     #[arg(long, value_name = "COLUMN")]
@@ -79,7 +79,8 @@ impl Import {
     pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
         let topic = match (&self.topic, self.file.file_stem()) {
             (Some(topic), _) => topic.clone(),
-            (None, Some(stem)) => stem.to_string_lossy().into_owned(),
+            (None, Some(stem)) => parse_topic(&stem.to_string_lossy())
+                .map_err(|why| anyhow!("{}: {why}; say --topic", self.name()))?,
             (None, None) => bail!("{} has no name to make a topic of: say --topic", self.name()),
         };
         // The file first: a mistyped name should not leave an empty log behind.
@@ -88,7 +89,7 @@ impl Import {
         let log = self.sizes.open(dir)?;
         if self.resume {
             let stored = rows_stored(dir, &topic)?;
-            table.skip_rows(stored).with_context(|| self.name())?;
+            table.skip_rows(stored)?;
         }
         let shipping = self.kafka.start(&log)?;
         let mut intake = Intake::new(log.clone(), Some(self.sync_every))?;
@@ -106,7 +107,8 @@ impl Import {
             bail!("{}; {}", sentence(&error), intake.what_holds());
         }
         let summary = intake.finish()?;
-        self.report(&summary, &topic, dir)?;
+        // What nobody reads must not keep the rows from Kafka, nor a failure from the exit code.
+        let told = self.report(&summary, &topic, dir);
         if stop.is_wanted() {
             bail!(
                 "interrupted before the end of {}; go on with the same command and --resume",
@@ -117,7 +119,10 @@ impl Import {
         if summary.nothing_but_bad() && !self.resume {
             bail!("not one row of {} could be stored", self.name());
         }
-        shipping.map_or(Ok(()), |shipping| finish_shipping(&log, &shipping, &stop))
+        if let Some(shipping) = shipping {
+            finish_shipping(&log, &shipping, &stop)?;
+        }
+        told
     }
 
     fn report(&self, summary: &Summary, topic: &str, dir: &Path) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use crate::open::Sizes;
 use crate::ship::{Kafka, Shipping, status_line};
 use crate::stop::Stop;
 use crate::units::{count, parse_duration, plural};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use edgelog::{AppendError, Event, Log};
 use flatbuffers::FlatBufferBuilder;
@@ -82,8 +82,12 @@ impl Run {
         ));
         let mut running = Running { log, shipping, live, counts: Counts::default() };
         let taken = running.take_readings(&self, &stop);
-        running.finish();
-        taken
+        let Counts { stored, refused, .. } = running.finish();
+        taken?;
+        if stored == 0 && refused > 0 {
+            bail!("not one reading could be stored");
+        }
+        Ok(())
     }
 }
 
@@ -141,28 +145,38 @@ impl Running {
     }
 
     /// The last words: what was stored, what is durable, and what is still to be shipped.
-    fn finish(self) {
-        let durable = self.log.status().map(|status| status.durable).unwrap_or_default();
-        let Counts { stored, refused, .. } = self.counts;
-        let mut told = format!("ended: {} stored", plural(stored, "reading"));
-        if refused > 0 {
-            told.push_str(&format!(", {} refused", count(refused)));
+    fn finish(self) -> Counts {
+        let status = self.log.status();
+        let mut told = self.counts.told();
+        match &status {
+            Ok(status) => {
+                told.push_str(&format!("; everything below offset {} is durable", status.durable));
+            }
+            Err(error) => told.push_str(&format!("; cannot tell what is durable: {error}")),
         }
-        told.push_str(&format!("; everything below offset {durable} is durable"));
-        if let Some(shipping) = &self.shipping {
+        if let (Some(shipping), Ok(status)) = (&self.shipping, &status) {
             // Only a courtesy: what is not acknowledged now is shipped next time.
-            if !shipping.wait_shipped(durable, LAST_WAIT) {
-                let lag = plural(durable.saturating_sub(shipping.shipped()), "record");
-                told.push_str(&format!("; {lag} to be shipped next time"));
-            } else {
+            if shipping.wait_shipped(status.durable, LAST_WAIT) {
                 told.push_str(" and shipped");
+            } else {
+                let lag = plural(shipping.lag(status), "record");
+                told.push_str(&format!("; {lag} to be shipped next time"));
             }
         }
         self.live.finish(&told);
+        self.counts
     }
 }
 
 impl Counts {
+    fn told(&self) -> String {
+        let stored = plural(self.stored, "reading");
+        match self.refused {
+            0 => format!("ended: {stored} stored"),
+            refused => format!("ended: {stored} stored, {} refused", count(refused)),
+        }
+    }
+
     fn readings(&self) -> u64 {
         self.stored + self.refused
     }

@@ -81,8 +81,7 @@ pub(crate) fn wait_until_shipped(
 
 /// What is to be said when not everything was acknowledged.
 pub(crate) fn left_over(log: &Log, shipping: &Shipping) -> anyhow::Result<String> {
-    let left = log.status()?.durable.saturating_sub(shipping.shipped());
-    let left = plural(left, "record");
+    let left = plural(shipping.lag(&log.status()?), "record");
     Ok(format!(
         "{left} not acknowledged by Kafka yet; kept in the log - run `edgelog ship` to go on"
     ))

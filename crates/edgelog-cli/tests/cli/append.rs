@@ -66,11 +66,24 @@ fn strict_stops_at_the_first_bad_line_and_keeps_what_came_before() {
 }
 
 #[test]
-fn nothing_but_bad_lines_is_a_failure() {
+fn nothing_but_bad_lines_is_a_failure_whether_or_not_somebody_reads_the_summary() {
     let place = Place::new();
-    let ended = place.run_with(&["append", "--format", "json"], b"nonsense\n");
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("not one line could be stored"), "{}", ended.stderr);
+    let (arguments, input) = (["append", "--format", "json"], b"nonsense\n");
+    for ended in [place.run_with(&arguments, input), place.run_unread(&arguments, input)] {
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains("not one line could be stored"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_topic_that_cannot_be_is_refused_before_the_first_line() {
+    let place = Place::new();
+    for topic in ["", &"x".repeat(65)] {
+        let ended = place.run_with(&["append", "--topic", topic], b"a\nb\n");
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains("1 to 64 bytes"), "{}", ended.stderr);
+    }
+    assert!(!place.log().exists());
 }
 
 #[test]
@@ -95,7 +108,7 @@ fn what_tail_prints_append_stores_again_byte_for_byte() {
 }
 
 #[test]
-fn events_are_durable_within_seconds_although_the_input_goes_on() {
+fn a_signal_ends_it_with_everything_durable_although_the_input_goes_on() {
     let place = Place::new();
     let mut running = place.start(&["append"]);
     running.child().stdin.as_mut().expect("piped").write_all(b"first\n").expect("it reads");

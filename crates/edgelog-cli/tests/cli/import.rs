@@ -1,7 +1,8 @@
 //! Rows of CSV files.
 
-use crate::support::{Place, data, json, until};
+use crate::support::{Place, binary, data, finish, json, until};
 use std::fs;
+use std::process::Command;
 
 #[test]
 fn every_reading_of_a_real_machine_is_there_afterwards_in_order() {
@@ -123,6 +124,71 @@ fn resuming_into_a_topic_of_something_else_is_refused() {
     let ended = place.run(&["import", &file, "--resume"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("does not come from a file"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_missing_quote_ends_the_import_at_its_line_before_the_rest_of_the_file_is_in_memory() {
+    let place = Place::new();
+    let file = place.file("plant.csv", "a,b\n1,2\n3,\"four\n");
+    let long = fs::OpenOptions::new().write(true).open(&file).expect("written above");
+    long.set_len(300 << 20).expect("a hole takes no space");
+    let script = r#"ulimit -v 200000; exec "$EDGELOG" --dir "$LOG" import "$FILE""#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).env("EDGELOG", binary()).env("LOG", place.log()).env("FILE", &file);
+    let ended = finish(&mut shell, b"");
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("{file}:3: no row ends within")), "{}", ended.stderr);
+    assert!(ended.stderr.contains("is a quote missing?"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("1 event before it is stored and durable"), "{}", ended.stderr);
+    assert_eq!(place.records().len(), 1);
+}
+
+#[test]
+fn rows_that_are_only_too_long_for_a_record_are_bad_rows_and_the_next_goes_on() {
+    let place = Place::new();
+    let long = "x".repeat(1_000_000);
+    let file = place.file("plant.csv", format!("a\n{long}\n{long}\n{long}\n1\n"));
+    let ended = place.run(&["import", &file, "--json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let summary = json(&ended.stdout);
+    assert_eq!((summary["stored"].as_u64(), summary["bad"].as_u64()), (Some(1), Some(3)));
+    assert!(ended.stderr.contains(&format!("{file}:4: the record takes")), "{}", ended.stderr);
+}
+
+#[test]
+fn a_topic_that_cannot_be_is_refused_before_the_first_row_and_leaves_no_log_behind() {
+    let place = Place::new();
+    let file = place.file("good.csv", "a\n1\n2\n");
+    let long = "x".repeat(65);
+    let named_long = place.file(&format!("{long}.csv"), "a\n1\n2\n");
+    for (arguments, code) in [
+        (["import", &file, "--topic", ""], 2),
+        (["import", &file, "--topic", &long], 2),
+        (["import", &named_long, "--delimiter", ","], 1),
+    ] {
+        let ended = place.run(&arguments);
+        assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+        assert_eq!(ended.stderr.matches("1 to 64 bytes").count(), 1, "{}", ended.stderr);
+    }
+    assert!(!place.log().exists());
+    place.done(&["import", &file, "--topic", &"x".repeat(64)]);
+}
+
+#[test]
+fn a_topic_that_the_log_has_no_room_for_ends_the_import_at_the_first_row() {
+    let place = Place::new();
+    let topics: String =
+        (0..100).map(|n| format!("{{\"topic\":\"t{n}\",\"value\":1}}\n")).collect();
+    let filled = place.run_with(&["append", "--format", "json"], topics.as_bytes());
+    assert!(filled.stderr.contains("topics; nothing was stored"), "{}", filled.stderr);
+    let file = place.file("one-more.csv", "a\n1\n2\n");
+    let ended = place.run(&["import", &file]);
+    assert_eq!(ended.code, Some(1));
+    let lines: Vec<_> = ended.stderr.lines().collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(&format!("{file}:2: the log has room for")), "{lines:?}");
+    let ended = place.run_with(&["append", "--topic", "one-more"], b"1\n2\n");
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(1), 1), "{}", ended.stderr);
 }
 
 #[test]

@@ -73,6 +73,18 @@ fn a_full_log_refuses_readings_and_counts_them() {
 }
 
 #[test]
+fn a_run_that_stored_nothing_is_a_failure() {
+    let place = Place::new();
+    let payload = [vec![b'x'; 1000], b"\n".to_vec()].concat().repeat(200);
+    place.run_with(&["append", "--budget", "128KiB"], &payload);
+    place.run_with(&["append"], &b"x\n".repeat(200));
+    let ended = place.run(&["run", "--samples", "3", "--every", "10ms"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("ended: 0 readings stored, 3 refused"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("not one reading could be stored"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_full_disk_refuses_readings_until_there_is_room_again() {
     let place = Place::new();
     // One segment fits beside the filler, and most of it is used up; then the filler goes.
@@ -80,11 +92,15 @@ fn a_full_disk_refuses_readings_until_there_is_room_again() {
         mount -t tmpfs -o size=1m none "$LOG"
         head -c 965000 /dev/zero > "$LOG/filler"
         yes 0123456789012345678901234567890123456789 | head -1050 | "$EDGELOG" --dir "$LOG/log" append --budget 1MiB
-        "$EDGELOG" --dir "$LOG/log" run --samples 60 --every 50ms &
+        "$EDGELOG" --dir "$LOG/log" run --samples 60 --every 50ms 2> "$LOG/../told" &
         running=$!
-        sleep 2
+        for look in $(seq 600); do
+            if grep -q refused "$LOG/../told"; then break; fi
+            sleep 0.05
+        done
         rm "$LOG/filler"
         wait $running
+        cat "$LOG/../told" >&2
         "$EDGELOG" --dir "$LOG/log" verify
     "#;
     let ended = in_own_mounts(script, &place);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::fs;
-use std::io::Write;
+use std::io::{PipeWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -61,6 +61,11 @@ impl Place {
         finish(&mut self.command(arguments), input)
     }
 
+    /// Runs with a standard output whose reader has gone away already.
+    pub(crate) fn run_unread(&self, arguments: &[&str], input: &[u8]) -> Ended {
+        finish_with_its_output(self.command(arguments).stdout(unread()), input)
+    }
+
     /// Runs something that has to succeed, and gives its standard output.
     pub(crate) fn done(&self, arguments: &[&str]) -> String {
         self.done_with(arguments, b"")
@@ -86,6 +91,13 @@ impl Place {
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running { child: Some(command.spawn().expect("the binary runs")) }
+    }
+
+    /// The same, with a standard output whose reader has gone away already.
+    pub(crate) fn start_unread(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(unread()).stderr(Stdio::piped());
         Running { child: Some(command.spawn().expect("the binary runs")) }
     }
 
@@ -179,7 +191,18 @@ pub(crate) fn in_own_mounts(script: &str, place: &Place) -> Ended {
 }
 
 pub(crate) fn finish(command: &mut Command, input: &[u8]) -> Ended {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdout(Stdio::piped());
+    finish_with_its_output(command, input)
+}
+
+/// The writing end of a pipe that nobody reads.
+fn unread() -> PipeWriter {
+    let (_, writer) = std::io::pipe().expect("a pipe");
+    writer
+}
+
+fn finish_with_its_output(command: &mut Command, input: &[u8]) -> Ended {
+    command.stdin(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut stdin = child.stdin.take().expect("piped");
     let input = input.to_vec();

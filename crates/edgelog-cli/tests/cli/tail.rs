@@ -2,6 +2,7 @@
 
 use crate::support::{Place, binary, data, finish, json};
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 
 /// Twenty events in two topics.
 fn stored() -> Place {
@@ -105,17 +106,30 @@ fn a_topic_name_does_not_make_a_schema() {
 fn no_command_panics_when_its_output_goes_nowhere() {
     let place = Place::new();
     place.done_with(&["append"], b"event\n");
-    for command in ["info", "verify", "tail", "append", "run --samples 2 --every 20ms"] {
+    place.file("plant.csv", "a\n1\n");
+    // Nobody listens there.
+    let address = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("ours");
+    let ship = format!("ship --timeout 50ms --kafka {address}");
+    for (command, code) in [
+        ("info", 0),
+        ("verify", 0),
+        ("tail", 0),
+        ("append", 0),
+        ("import plant.csv", 0),
+        ("run --samples 2 --every 20ms", 0),
+        (&ship, 1),
+    ] {
         let script = format!("\"$EDGELOG\" --dir \"$LOG\" {command} >&- 2>&- </dev/null");
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", &script]).env("EDGELOG", binary()).env("LOG", place.log());
-        assert_eq!(finish(&mut shell, b"").code, Some(0), "{command}");
+        shell.current_dir(place.path("."));
+        assert_eq!(finish(&mut shell, b"").code, Some(code), "{command}");
         let mut child = place.start(&command.split(' ').collect::<Vec<_>>());
         drop((
             child.child().stdin.take(),
             child.child().stdout.take(),
             child.child().stderr.take(),
         ));
-        assert_eq!(child.ended().code, Some(0), "{command}");
+        assert_eq!(child.ended().code, Some(code), "{command}");
     }
 }

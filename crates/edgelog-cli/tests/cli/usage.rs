@@ -8,7 +8,7 @@ const COMMANDS: [&str; 7] = ["run", "append", "import", "ship", "tail", "verify"
 fn every_command_has_help_with_examples() {
     let place = Place::new();
     let overview = place.done(&["--help"]);
-    assert!(overview.contains("Exit codes:"), "{overview}");
+    assert!(overview.contains("Exit codes:") && overview.contains("\n  130  "), "{overview}");
     for command in COMMANDS {
         assert!(overview.contains(&format!("\n  {command} ")), "{overview}");
         let help = place.done(&[command, "--help"]);

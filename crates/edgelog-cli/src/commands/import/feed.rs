@@ -6,7 +6,7 @@ use crate::live::progress;
 use crate::say;
 use crate::ship::Shipping;
 use crate::stop::Stop;
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use edgelog::Event;
 use flatbuffers::FlatBufferBuilder;
 use indicatif::ProgressBar;
@@ -43,7 +43,7 @@ impl Feed<'_> {
     ) -> anyhow::Result<()> {
         let mut builder = FlatBufferBuilder::new();
         let bar = progress(table.bytes(), PROGRESS);
-        while !self.stop.is_wanted() && table.next_row().with_context(|| self.file.clone())? {
+        while !self.stop.is_wanted() && table.next_row()? {
             if table.row_number() % PROGRESS_EVERY == 1 {
                 bar.set_position(table.position());
                 bar.set_message(format!("{} events", self.intake.stored()));
@@ -69,6 +69,7 @@ impl Feed<'_> {
                     bar.suspend(|| say::note(&format!("{}: {why}", at())));
                     self.intake.count_bad();
                 }
+                Err(Refused::Topic(why)) => return Err(anyhow!("{}: {why}", at())),
                 Err(Refused::Full(_)) if self.stop.is_wanted() => {}
                 Err(Refused::Full(error) | Refused::Stop(error)) => {
                     return Err(error.context(at()));

@@ -5,14 +5,17 @@ use crate::time::parse_event_time;
 use anyhow::{Context, anyhow, bail};
 use csv::{ByteRecord, ReaderBuilder};
 use edgelog::now_ms;
+use std::cell::Cell;
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Names that a time column goes by, when none is given.
 const TIME_NAMES: [&str; 4] = ["timestamp", "time", "datetime", "date"];
 
 /// The longest row: more than the largest record holds.
-const ROW_BYTES_MAX: usize = 1 << 20;
+const ROW_BYTES_MAX: u64 = 1 << 20;
 
 /// Decimal digits that a `double` always holds.
 const EXACT_DIGITS: usize = 15;
@@ -21,7 +24,9 @@ const EXACT_DIGITS: usize = 15;
 #[derive(Debug)]
 pub(super) struct Table {
     path: PathBuf,
-    reader: csv::Reader<File>,
+    reader: csv::Reader<RowBound<File>>,
+    /// Bytes that were read from the file since the newest row ended.
+    since_row: Rc<Cell<u64>>,
     headers: Vec<String>,
     record: ByteRecord,
     /// Rows so far, the header not counted.
@@ -52,8 +57,11 @@ impl Table {
         if about.is_dir() {
             bail!("{name} is a folder; name a CSV file in it");
         }
+        let since_row = Rc::new(Cell::new(0));
+        let file = RowBound { inner: file, since_row: Rc::clone(&since_row) };
         let mut reader = ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(file);
-        let headers = reader.byte_headers().with_context(|| format!("cannot read {name}"))?;
+        let headers = reader.byte_headers().with_context(|| format!("{name}:1"))?;
+        since_row.set(0);
         let headers: Result<Vec<String>, _> =
             headers.iter().map(|header| String::from_utf8(header.to_vec())).collect();
         let headers = headers.map_err(|_| {
@@ -63,7 +71,8 @@ impl Table {
             bail!("{name}:1: there is no header row; the first row must name the columns");
         }
         let record = ByteRecord::new();
-        Ok(Self { path: path.to_owned(), reader, headers, record, rows: 0, bytes: about.len() })
+        let (path, bytes) = (path.to_owned(), about.len());
+        Ok(Self { path, reader, since_row, headers, record, rows: 0, bytes })
     }
 
     /// Finds the columns that were named, or that have a telling name.
@@ -77,15 +86,17 @@ impl Table {
         Ok(Columns { time, key: key.map(|name| self.column(name)).transpose()? })
     }
 
-    /// Goes to the next row; false at the end.
-    pub(super) fn next_row(&mut self) -> csv::Result<bool> {
-        let more = self.reader.read_byte_record(&mut self.record)?;
+    /// Goes to the next row; false at the end. Takes memory for [`ROW_BYTES_MAX`] at the most, and fails when a row is longer.
+    pub(super) fn next_row(&mut self) -> anyhow::Result<bool> {
+        let read = self.reader.read_byte_record(&mut self.record);
+        let more = read.with_context(|| format!("{}:{}", self.path.display(), self.line()))?;
+        self.since_row.set(0);
         self.rows += u64::from(more);
         Ok(more)
     }
 
     /// Goes behind the row with this number.
-    pub(super) fn skip_rows(&mut self, last: u64) -> csv::Result<()> {
+    pub(super) fn skip_rows(&mut self, last: u64) -> anyhow::Result<()> {
         while self.rows < last && self.next_row()? {}
         Ok(())
     }
@@ -116,9 +127,6 @@ impl Table {
         if found != expected {
             return Err(format!("{found} column(s) where the header has {expected}"));
         }
-        if self.record.as_slice().len() > ROW_BYTES_MAX {
-            return Err(format!("longer than {ROW_BYTES_MAX} bytes; is a quote missing?"));
-        }
         let reading = Reading { time_ms: 0, row: self.rows, fields: Vec::new() };
         let mut row = Row { reading, key: None };
         if columns.time.is_none() {
@@ -146,6 +154,27 @@ impl Table {
             let file = self.path.display();
             format!("{file} has no column `{name}`; it has: {}", self.headers.join(", "))
         })
+    }
+}
+
+/// A file that ends in an error where the CSV reader would gather a row without end.
+#[derive(Debug)]
+struct RowBound<R> {
+    inner: R,
+    since_row: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for RowBound<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let since_row = self.since_row.get();
+        if since_row > ROW_BYTES_MAX {
+            return Err(io::Error::other(format!(
+                "no row ends within {ROW_BYTES_MAX} bytes from here; is a quote missing?"
+            )));
+        }
+        let read = self.inner.read(buffer)?;
+        self.since_row.set(since_row + read as u64);
+        Ok(read)
     }
 }
 
