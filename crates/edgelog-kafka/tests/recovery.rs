@@ -357,6 +357,21 @@ fn a_topic_made_anew_is_noticed_by_its_end() {
 }
 
 #[test]
+fn an_offset_from_before_the_anchor_does_not_hide_a_batch() {
+    let mut world = World::new(Device::new(0, 4, 1), 1);
+    world.device.lazy = 0;
+    world.run();
+    world.cluster.expire_all();
+    // It was acknowledged by the cluster before this one, whose partition was longer.
+    world.device.durable.acked_offset = Some(1_000);
+    restart(&mut world);
+    world.device.acked = 0;
+    world.run();
+    world.check();
+    assert_eq!(world.device.events, []);
+}
+
+#[test]
 fn every_retriable_answer_to_a_batch_leads_back_to_the_same_place() {
     for code in [-1, 3, 5, 6, 7, 9, 13, 19, 20, 45, 51, 56, 72, 74, 75, 89, 100, 103, 999] {
         let mut world = World::new(Device::new(0, 9, 2), 2);

@@ -255,6 +255,9 @@ impl Producer {
         });
         self.news = Some(Action::Rejected { index: flight.index, count: flight.count, code });
         self.go(Step::Stream);
+        // Another refusal is no sign that what parked it was mended.
+        let still = |reason: &ParkReason| matches!(reason, ParkReason::NothingAccepted { .. });
+        self.parked = self.told_parked.filter(still);
     }
 
     fn replace_anchor(&mut self, now: Instant, event: Event) {

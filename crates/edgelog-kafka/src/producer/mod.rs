@@ -288,8 +288,8 @@ impl Producer {
     fn resume_from(&mut self, resume: Resume, end: u64) {
         let Resume { anchor, acked_index, acked_offset } = resume;
         // An anchor is only ever made at the first index that is not settled, so a lower one is
-        // stale, and its offset with it.
-        let stale = acked_index < anchor.base_index;
+        // stale. An offset that is no newer than the anchor may be of the cluster before this one.
+        let stale = acked_index <= anchor.base_index;
         self.position = Position::at(acked_index.max(anchor.base_index));
         let moved =
             matches!(self.config.partition, PartitionChoice::Fixed(p) if p != anchor.partition);
