@@ -1,6 +1,6 @@
 //! The state machine between the log and the producer.
 
-use crate::batch::{Built, Refused, build};
+use crate::batch::{Built, Replaced, Start, build};
 use crate::headers::Reason;
 use core::fmt;
 use edgelog_core::{AppendError, CursorId, Log, Medium, ReadError, Reader};
@@ -32,7 +32,10 @@ pub struct Uplink<B> {
     frame: B,
     /// Records in the next batch at most: halved when the broker refuses one, so that the bad record is found.
     count_max: u32,
-    refused: Option<Refused>,
+    /// Whether the batch that was given to the producer last starts with a gap record.
+    starts_with_gap: bool,
+    /// What a gap record is sent for though the log may hold it.
+    replaced: Option<Replaced>,
     /// An anchor that is not yet durable in the log.
     unpersisted: Option<Anchor>,
     /// The index for which a read-back was asked, so that it is asked once.
@@ -169,15 +172,18 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
             batch_len: 0,
             frame,
             count_max: u32::MAX,
-            refused: None,
+            starts_with_gap: false,
+            replaced: None,
             unpersisted: None,
             confirming: None,
             unsynced: false,
         })
     }
 
-    /// The next thing for the driver to do. `wall_ms` is the wall clock in ms since 1970: no record is sent with a later timestamp,
-    /// which brokers refuse.
+    /// The next thing for the driver to do.
+    ///
+    /// `wall_ms` is the wall clock in ms since 1970: no record is sent with a later timestamp, which brokers refuse. A clock that
+    /// shows less than 2020 is taken to be unset; records then keep their times.
     ///
     /// # Errors
     ///
@@ -201,14 +207,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
                 }
                 Action::ReadyFor { .. } => {}
                 Action::Acknowledged { next_index, next_offset, .. } => {
-                    self.count_max = u32::MAX;
-                    self.refused = None;
+                    let told = self.acknowledged(next_index);
                     self.commit(next_index, next_offset, log)?;
-                }
-                Action::Rejected { index, count, code } => {
-                    if let Some(notice) = self.rejected(index, count, code) {
+                    if let Some(notice) = told {
                         return Ok(Step::Report(notice));
                     }
+                }
+                Action::Rejected { index, count, code } => {
+                    self.rejected(now, index, count, code);
                 }
                 Action::Idle => match self.feed(wall_ms, log)? {
                     Fed::Yes => {}
@@ -295,6 +301,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
         log: &mut Log<M, L>,
     ) -> Result<(), Error<M::Error>> {
         if let Some(anchor) = self.unpersisted {
+            // An anchor whose base is behind the cursor promises a gap record: the cursor must not be older than it.
+            let known = log.cursors().iter().find(|cursor| cursor.id == self.cursor);
+            if let Some((offset, mark)) = known.map(|cursor| (cursor.offset, cursor.mark)) {
+                log.commit(self.cursor, offset, mark).map_err(Error::Store)?;
+            }
             log.set_anchor(self.cursor, &anchor.to_bytes()).map_err(Error::Store)?;
             log.sync().map_err(Error::Store)?;
             self.unsynced = false;
@@ -318,15 +329,33 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
         }
     }
 
-    /// Halves the batch until the bad record stands alone, then leaves it out.
-    fn rejected(&mut self, index: u64, count: u32, code: ErrorCode) -> Option<Notice> {
+    /// Everything before `acked` has arrived; what a gap record took the place of is worth a notice.
+    fn acknowledged(&mut self, acked: u64) -> Option<Notice> {
+        let told = self.replaced.take_if(|replaced| replaced.offset < acked);
+        let Some(Replaced { offset, reason }) = told else {
+            self.count_max = grown(self.count_max);
+            return None;
+        };
+        self.count_max = u32::MAX;
+        Some(match reason {
+            Reason::Refused(code) => Notice::RecordRefused { offset, code: ErrorCode(code) },
+            Reason::TooLarge => Notice::RecordTooLarge { offset },
+            Reason::Log(_) => Notice::Gap { from: offset, to: offset + 1 },
+        })
+    }
+
+    /// Halves the batch until the bad record stands alone, then puts a gap record in its place. When that is refused as well,
+    /// nothing can be sent that tells what is missing: the lane waits for a person, and then begins with the record itself.
+    fn rejected(&mut self, now: Instant, index: u64, count: u32, code: ErrorCode) {
         if count > 1 {
             self.count_max = count / 2;
-            return None;
+        } else if self.starts_with_gap {
+            self.replaced = None;
+            self.producer.park_rejected(now, code);
+        } else {
+            self.count_max = 1;
+            self.replaced = Some(Replaced { offset: index, reason: Reason::Refused(code.0) });
         }
-        self.count_max = u32::MAX;
-        self.refused = Some(Refused { offset: index, reason: Reason::Refused(code.0) });
-        Some(Notice::RecordRefused { offset: index, code })
     }
 
     /// Gives the producer a batch, if it wants one and there are durable records.
@@ -339,30 +368,37 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
         if index >= log.durable() {
             return self.settle(index, log);
         }
-        self.confirming = None;
         if self.place.offset() != index {
             self.place = Reader::at(index);
         }
         let room = self.producer.room(index).min(self.count_max);
         let Some(stamp) = self.producer.stamp(index) else { return Ok(Fed::Nothing) };
         let gap_from = self.gap_from(index, log);
-        let from = crate::batch::From { index, gap_from, room, wall_ms, refused: self.refused };
+        let start = Start { index, gap_from, room, wall_ms, replaced: self.replaced };
         let buffers = (self.batch.as_mut(), self.frame.as_mut());
-        match build(log, &mut self.place, from, stamp, buffers).map_err(Error::Read)? {
-            Built::Batch { count, len } => {
+        match build(log, &mut self.place, start, stamp, buffers).map_err(Error::Read)? {
+            Built::Batch { count, len, starts_with_gap } => {
                 self.batch_len = len;
+                self.starts_with_gap = starts_with_gap;
+                self.confirming = None;
                 // The producer asked for this index and room, so it takes the batch; if not, it asks again.
                 let taken = self.producer.produce(index, count, len).is_ok();
                 Ok(if taken { Fed::Yes } else { Fed::Nothing })
             }
-            Built::Gap { from, to } => match self.producer.rebase(to - 1) {
+            Built::Gap { from, to, reason } => match self.producer.rebase(to - 1) {
                 Ok(()) => Ok(Fed::Notice(Notice::Gap { from, to })),
+                // Reading back did not tell whether what is before the gap is stored; the acknowledgement of a batch does. The
+                // gap's first record is told alone for that, under the old anchor.
+                Err(RebaseError::Unsettled) if self.confirming == Some(index) => {
+                    self.replaced = Some(Replaced { offset: from, reason: Reason::Log(reason) });
+                    Ok(Fed::Yes)
+                }
                 Err(RebaseError::Unsettled) => self.settle(index, log),
                 Err(_) => Ok(Fed::Nothing),
             },
             Built::TooLarge { offset } => {
-                self.refused = Some(Refused { offset, reason: Reason::TooLarge });
-                Ok(Fed::Notice(Notice::RecordTooLarge { offset }))
+                self.replaced = Some(Replaced { offset, reason: Reason::TooLarge });
+                Ok(Fed::Yes)
             }
             Built::Nothing => self.settle(index, log),
         }
@@ -400,6 +436,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
         }
         Ok(Fed::Nothing)
     }
+}
+
+/// Records in a batch at most, after one of `count_max` was acknowledged: a limit of the broker is met again soon, so it is approached
+/// slowly.
+const fn grown(count_max: u32) -> u32 {
+    count_max.saturating_add(count_max / 4 + 1)
 }
 
 /// What feeding the producer came to.
