@@ -44,12 +44,12 @@ mod view;
 pub use error::{AppendError, MountError, ReadError};
 pub use format::{
     ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, FORMAT_VERSION, KEY_LEN_MAX, SEGMENT_MAGIC,
-    TOPIC_NAME_LEN_MAX, stored_geometry,
+    TOPIC_NAME_LEN_MAX, stored_header,
 };
 pub use log::{CONTROL_RESERVE, Log};
 pub use medium::{Geometry, GeometryError, Medium, SEGMENT_SIZE_MIN};
 pub use ram::{RamError, RamMedium};
 pub use reader::{Item, Reader, Record};
-pub use state::{CURSORS_MAX, Cursor, TOPICS_MAX, Topic};
+pub use state::{CURSORS_MAX, Cursor, HEADER_LEN_MAX, TOPICS_MAX, Topic};
 pub use types::{Class, CursorId, Event, Gap, GapReason, Identity, LogId, TopicId};
 pub use view::LogView;

@@ -32,6 +32,8 @@ pub struct Log<M, B> {
     state: State,
     durable: u64,
     damaged: u64,
+    torn_bytes: u32,
+    epochs_lost: u32,
     /// True once this mount wrote its epoch: only then may it append.
     opened: bool,
     /// True when the next frame may say that everything before it is durable.
@@ -79,7 +81,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             snapshot_len: 0,
         };
         let ring = Ring { log: id, geometry, oldest: 0, newest, end: End::start_of(&newest) };
-        let mounted = Mounted { ring, state: State::default(), damaged: 0 };
+        let state = State::default();
+        let mounted = Mounted { ring, state, damaged: 0, torn_bytes: 0, epochs_lost: 0 };
         let mut log = Self::from_mounted(medium, buffer, mounted);
         log.write_header(newest).map_err(|error| match error {
             AppendError::Medium(error) => MountError::Medium(error),
@@ -102,13 +105,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     ///
     /// [`MountError`]: there is no log, it has another geometry or a newer version, or the device failed.
     pub fn mount(mut medium: M, buffer: B) -> Result<Self, MountError<M::Error>> {
-        medium.sync()?;
         let mounted = mount(&mut medium)?;
+        medium.adopt(mounted.ring.newest.slot);
+        medium.sync()?;
         Ok(Self::from_mounted(medium, buffer, mounted))
     }
 
     fn from_mounted(medium: M, buffer: B, mounted: Mounted) -> Self {
-        let Mounted { ring, state, damaged } = mounted;
+        let Mounted { ring, state, damaged, torn_bytes, epochs_lost } = mounted;
         let durable = ring.end.offset;
         Self {
             medium,
@@ -117,6 +121,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             state,
             durable,
             damaged,
+            torn_bytes,
+            epochs_lost,
             opened: false,
             synced: true,
             unsaved: 0,
@@ -194,8 +200,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         }
         check_name("topic name", name, TOPIC_NAME_LEN_MAX)?;
         // Above every known one, even when damage took some away: a topic's number is never given again.
-        let id = self.state.topics.iter().map(|topic| topic.id.0.saturating_add(1)).max();
-        let id = id.unwrap_or(0);
+        let id = self.state.topic_next;
         if usize::from(id) >= TOPICS_MAX {
             return Err(AppendError::TooMany { what: "topic", limit: TOPICS_MAX });
         }
@@ -333,6 +338,12 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// The device could not read.
     pub fn earliest(&mut self) -> Result<u64, M::Error> {
         self.ring.earliest(&mut self.medium)
+    }
+
+    /// Bytes behind the end that mounting found written and not valid: what a power cut tore, or durable records at the very end
+    /// that rotted, which cannot be told apart. They are overwritten; no identity that they may have had is given again.
+    pub fn torn_bytes(&self) -> u32 {
+        self.torn_bytes
     }
 
     /// Durable records that mounting found damaged at or near the end of the log.
@@ -482,7 +493,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
 
     /// The epoch of this mount's records.
     const fn next_epoch(&self) -> u32 {
-        self.ring.end.epoch.saturating_add(if self.opened { 0 } else { 1 })
+        let step = if self.opened { 0 } else { self.epochs_lost.saturating_add(1) };
+        self.ring.end.epoch.saturating_add(step)
     }
 
     fn fits(&self, length: u32, reserve: u32) -> bool {
@@ -506,8 +518,12 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             resumed_from: self.ring.end.position,
             next_offset: self.ring.end.offset,
         };
+        if !self.opened && self.next_epoch() == u32::MAX {
+            return Err(AppendError::TooMany { what: "epoch", limit: usize::MAX });
+        }
         let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
         let length = length.saturating_add(epoch_len);
+        // A segment spans 49 days; a later record begins the next one.
         if let Ok(delta) = u32::try_from(time.saturating_sub(self.ring.newest.base_time))
             && self.fits(length, 0)
             && (self.fits(length, reserve) || self.next_is_free()?)

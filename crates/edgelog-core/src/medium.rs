@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// The smallest segment: it must hold a header with a full snapshot and still some records.
+/// The smallest segment. It holds a header and some records; topics and cursors are refused before their snapshot would leave no room.
 pub const SEGMENT_SIZE_MIN: u32 = 1024;
 
 /// A device that holds segments. The engine's only way to bytes.
@@ -43,12 +43,19 @@ pub trait Medium {
 
     /// Makes the whole segment `slot` read as the erased value.
     ///
-    /// Power loss: the segment is undefined after a cut. The engine never erases a segment with records that a cursor still needs.
+    /// Power loss: the segment is undefined after a cut. The engine never erases a segment with records that a cursor still needs,
+    /// as the cursor stands in memory; a commit that found no room on the medium may be lost by the cut, the records were done.
     ///
     /// # Errors
     ///
     /// The device could not erase (on files: no space, no permission). Nothing that the log needs was touched; the caller may try again.
     fn erase(&mut self, slot: u32) -> Result<(), Self::Error>;
+
+    /// Says that segment `slot` may hold bytes that an owner before this one programmed and did not sync: the next `sync` must
+    /// cover them. Media whose programs are durable at once need not care.
+    fn adopt(&mut self, slot: u32) {
+        let _ = slot;
+    }
 
     /// Returns when everything programmed and erased so far survives a power cut.
     ///

@@ -5,7 +5,8 @@ use crate::format::{Control, Kind, OFFSET_MAX, Seed};
 use crate::medium::Medium;
 use crate::ring::Ring;
 use crate::segment::{
-    Ahead, Budget, Frame, frame_at, look_ahead, low_16, read_snapshot, with_control,
+    Ahead, Budget, Frame, Header, frame_at, look_ahead, low_16, read_header, read_snapshot,
+    with_control, written_behind,
 };
 use crate::state::State;
 
@@ -16,7 +17,14 @@ pub(crate) struct Mounted {
     pub(crate) state: State,
     /// Records of the newest segment that were durable and no longer verify.
     pub(crate) damaged: u64,
+    /// Bytes behind the end that are not erased and do not verify: what a power cut tore, or durable records that rotted.
+    pub(crate) torn_bytes: u32,
+    /// Epochs that those bytes may have given, and that must never be given again.
+    pub(crate) epochs_lost: u32,
 }
+
+/// Bytes of an epoch frame: at most one epoch was given in as many bytes.
+const EPOCH_FRAME_LEN: u32 = 32;
 
 /// What to do at bytes that do not validate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +46,15 @@ pub(crate) fn mount<M: Medium>(medium: &mut M) -> Result<Mounted, MountError<M::
         damaged += committed - ring.end.offset;
         ring.end.offset = committed;
     }
-    Ok(Mounted { ring, state, damaged })
+    let torn_bytes = written_behind(medium, ring.newest.slot, ring.end.position)?;
+    let mut epochs_lost = torn_bytes.div_ceil(EPOCH_FRAME_LEN);
+    let next_slot = ring.geometry.slot(ring.newest.generation.saturating_add(1));
+    if let Header::Dirty { ours: true, .. } = read_header(medium, next_slot)? {
+        // The newest segment may have lost its header, and with it every epoch that was given in it.
+        epochs_lost =
+            epochs_lost.saturating_add(ring.geometry.segment_size().div_ceil(EPOCH_FRAME_LEN));
+    }
+    Ok(Mounted { ring, state, damaged, torn_bytes, epochs_lost })
 }
 
 /// Walks from the ring's end over the frames that follow it and gives the number of records that were lost between them.
@@ -75,6 +91,10 @@ pub(crate) fn walk<M: Medium>(
                 Some((synced, _)) => proven = synced.position,
                 None => return Ok(damaged),
             }
+            // Beside a living writer the frame may just have been half written; by now it is whole.
+            if frame_at(medium, &seed, ring.end.position, until)?.is_some() {
+                continue;
+            }
         }
         ahead.synced_only = false;
         let Some((frame, seed)) = look_ahead(medium, &seed, ahead, &mut budget)? else {
@@ -102,7 +122,10 @@ fn take_frame<M: Medium>(
 ) -> Result<u64, MountError<M::Error>> {
     let mut damaged = 0;
     match frame.header.kind {
-        Kind::Record => ring.end.offset += 1,
+        Kind::Record => {
+            ring.end.offset += 1;
+            state.meet_topic(frame.header.topic);
+        }
         Kind::Control => with_control(medium, seed, frame, |control| {
             let Some(control) = control else { return Ok(()) };
             if let Control::Epoch { epoch, next_offset, .. } = control {

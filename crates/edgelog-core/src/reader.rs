@@ -6,7 +6,8 @@ use crate::medium::Medium;
 use crate::mount::lost_before;
 use crate::ring::Ring;
 use crate::segment::{
-    Ahead, Budget, Frame, frame_at, frame_into, look_ahead, to_usize, with_control,
+    Ahead, Budget, Frame, Header, frame_at, frame_into, look_ahead, read_header, to_usize,
+    with_control,
 };
 use crate::types::{Class, Gap, GapReason, Identity, TopicId};
 
@@ -193,8 +194,20 @@ impl At {
         seed: &Seed,
         until: u32,
     ) -> Result<(), M::Error> {
-        let next = ring.next_header(medium, self.header.generation)?;
         let is_newest = self.header.generation == ring.newest.generation;
+        if !self.is_still_there(medium)? {
+            if is_newest {
+                // The whole ring went round since it was looked at: all that was known is gone.
+                self.position = until;
+                self.lost_to(ring.end.offset);
+                self.reason = GapReason::Evicted;
+            } else {
+                let next = ring.next_header(medium, self.header.generation)?;
+                *self = Self::start(next, GapReason::Evicted);
+            }
+            return Ok(());
+        }
+        let next = ring.next_header(medium, self.header.generation)?;
         if !is_newest && next.base_offset == self.offset {
             *self = Self::start(next, GapReason::Damaged);
             return Ok(());
@@ -217,6 +230,17 @@ impl At {
             *self = Self::start(next, GapReason::Damaged);
         }
         Ok(())
+    }
+
+    /// Whether the segment is still the one that was entered, and was not recycled under a reader that does not own the log.
+    fn is_still_there<M: Medium>(&self, medium: &mut M) -> Result<bool, M::Error> {
+        Ok(match read_header(medium, self.header.slot)? {
+            Header::Valid(header) => {
+                header.log == self.header.log && header.generation == self.header.generation
+            }
+            // Being recycled at this moment, or rotten; frames are believed by their own CRC in any case.
+            _ => true,
+        })
     }
 
     fn lost_to(&mut self, offset: u64) {

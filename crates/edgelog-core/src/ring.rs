@@ -141,7 +141,7 @@ fn majority<M: Medium>(medium: &mut M) -> Result<LogId, MountError<M::Error>> {
                 };
             }
             Header::Version(found) => version = Some(found),
-            Header::Dirty { blank } => all_blank &= blank,
+            Header::Dirty { blank, .. } => all_blank &= blank,
         }
     }
     match (candidate, version, other) {

@@ -2,7 +2,7 @@
 
 use crate::format::{
     CONTROL_BODY_MAX, Control, ControlKind, Crc, FRAME_HEADER_LEN, FrameHeader, Kind, Parsed,
-    SEGMENT_HEADER_LEN, Seed, SegmentHeader,
+    SEGMENT_HEADER_LEN, SEGMENT_MAGIC, Seed, SegmentHeader,
 };
 use crate::medium::{Geometry, Medium};
 use crate::state::{ITEM_LEN_MAX, NoRoom, State, TOPICS_MAX};
@@ -15,9 +15,10 @@ pub(crate) enum Header {
     Larger(Geometry),
     /// Our magic, another version.
     Version(u16),
-    /// No valid header; `blank` when its bytes are erased.
+    /// No valid header: its bytes are erased (`blank`), or begin as one of ours (`ours`), or are anything else.
     Dirty {
         blank: bool,
+        ours: bool,
     },
 }
 
@@ -39,17 +40,25 @@ pub(crate) fn read_header<M: Medium>(medium: &mut M, slot: u32) -> Result<Header
     let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
     medium.read(slot, 0, &mut bytes)?;
     let erased = medium.geometry().erased();
+    let ours = bytes.starts_with(&SEGMENT_MAGIC);
     let (header, stored) = match SegmentHeader::parse(&bytes) {
         Parsed::Header(header, stored) if header.slot == slot => (header, stored),
         Parsed::Version(version) => return Ok(Header::Version(version)),
-        _ => return Ok(Header::Dirty { blank: bytes.iter().all(|&byte| byte == erased) }),
+        _ => {
+            let blank = bytes.iter().all(|&byte| byte == erased);
+            return Ok(Header::Dirty { blank, ours });
+        }
     };
     if header.first_frame() > medium.geometry().segment_size() {
         return Ok(Header::Larger(header.geometry));
     }
     let mut crc = SegmentHeader::crc(&bytes);
     crc_over(medium, slot, SEGMENT_HEADER_LEN, header.snapshot_len, &mut crc)?;
-    Ok(if crc.finish() == stored { Header::Valid(header) } else { Header::Dirty { blank: false } })
+    Ok(if crc.finish() == stored {
+        Header::Valid(header)
+    } else {
+        Header::Dirty { blank: false, ours }
+    })
 }
 
 /// Folds the snapshot of a verified header into `state`.
@@ -71,6 +80,28 @@ pub(crate) fn read_snapshot<M: Medium>(
         }
     }
     Ok(Ok(()))
+}
+
+/// Bytes from `position` to the last one that is not erased.
+pub(crate) fn written_behind<M: Medium>(
+    medium: &mut M,
+    slot: u32,
+    position: u32,
+) -> Result<u32, M::Error> {
+    let geometry = medium.geometry();
+    let mut window = [0; WINDOW_LEN];
+    let mut until = geometry.segment_size();
+    while until > position {
+        let length = u32::try_from(WINDOW_LEN).unwrap_or(u32::MAX).min(until - position);
+        let start = until - length;
+        let Some(bytes) = window.get_mut(..to_usize(until - start)) else { break };
+        medium.read(slot, start, bytes)?;
+        if let Some(last) = bytes.iter().rposition(|&byte| byte != geometry.erased()) {
+            return Ok(start - position + u32::try_from(last).unwrap_or(0) + 1);
+        }
+        until = start;
+    }
+    Ok(0)
 }
 
 /// The frame at `position`, if one validates there and ends at or before `until`. Costs one pass over the frame.

@@ -1,7 +1,8 @@
 //! What control frames add up to: topics, cursors, commits, anchors. Bounded, and written whole into every segment header.
 
 use crate::format::{
-    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, ControlKind, TOPIC_NAME_LEN_MAX, take,
+    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, ControlKind, SEGMENT_HEADER_LEN,
+    TOPIC_NAME_LEN_MAX, take,
 };
 use crate::types::{CursorId, TopicId};
 use heapless::{String, Vec};
@@ -42,6 +43,8 @@ pub struct Cursor {
 pub(crate) struct State {
     pub(crate) topics: Vec<Topic, TOPICS_MAX>,
     pub(crate) cursors: Vec<Cursor, CURSORS_MAX>,
+    /// Above every topic number that was met, also in a record whose topic's own frame is damaged: none is ever given again.
+    pub(crate) topic_next: u16,
 }
 
 /// More topics or cursors than there is room for.
@@ -58,6 +61,11 @@ pub(crate) const CURSOR_ITEMS_LEN: usize = 3 * ITEM_HEADER_LEN + 16;
 impl State {
     pub(crate) fn topic(&self, id: TopicId) -> Option<&Topic> {
         self.topics.iter().find(|topic| topic.id == id)
+    }
+
+    /// Takes note of a topic number that is in use.
+    pub(crate) fn meet_topic(&mut self, topic: u16) {
+        self.topic_next = self.topic_next.max(topic.saturating_add(1));
     }
 
     pub(crate) fn topic_named(&self, name: &str) -> Option<TopicId> {
@@ -88,6 +96,7 @@ impl State {
             Control::Epoch { .. } => Ok(()),
             Control::Topic { topic, name } => {
                 let id = TopicId(topic);
+                self.meet_topic(topic);
                 if self.topic(id).is_some() {
                     return Ok(());
                 }
@@ -139,12 +148,12 @@ impl State {
         Some(length)
     }
 
-    /// Folds a snapshot item in and gives the bytes it took; `None` at the end or at bytes that are no item.
+    /// Folds a snapshot item in and gives the bytes it takes, which may be more than `bytes` holds; `None` at the end.
     pub(crate) fn apply_item(&mut self, bytes: &[u8]) -> Option<Result<usize, NoRoom>> {
         let [kind, id, low, high] = take(bytes, 0)?;
         let end = ITEM_HEADER_LEN + usize::from(u16::from_le_bytes([low, high]));
-        let body = bytes.get(ITEM_HEADER_LEN..end)?;
-        // An item of a type that this build does not know is skipped: it can only add.
+        // An item of a type or length that this build does not know is skipped: it can only add.
+        let body = bytes.get(ITEM_HEADER_LEN..end).unwrap_or_default();
         let applied = Control::parse(kind, id, body).map_or(Ok(()), |control| self.apply(&control));
         Some(applied.map(|()| end))
     }
@@ -154,8 +163,13 @@ impl State {
     }
 }
 
-/// The longest item, so that a snapshot can be read through a small window.
+/// The longest item that this build knows, so that a snapshot can be read through a small window.
 pub(crate) const ITEM_LEN_MAX: usize = ITEM_HEADER_LEN + 2 + TOPIC_NAME_LEN_MAX;
+
+/// Bytes of the longest segment header with its snapshot.
+pub const HEADER_LEN_MAX: usize = SEGMENT_HEADER_LEN as usize
+    + TOPICS_MAX * (TOPIC_ITEM_LEN + TOPIC_NAME_LEN_MAX)
+    + CURSORS_MAX * (CURSOR_ITEMS_LEN + CURSOR_NAME_LEN_MAX + ANCHOR_LEN_MAX);
 
 fn emit_item(control: &Control<'_>, bytes: &mut [u8], length: &mut usize) -> Option<()> {
     let (kind, id, body): (ControlKind, _, _) = control.emit();

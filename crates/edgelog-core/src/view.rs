@@ -6,7 +6,7 @@ use crate::mount::{AtInvalid, Mounted, mount, walk};
 use crate::reader::{Item, Reader};
 use crate::ring::Ring;
 use crate::segment::read_snapshot;
-use crate::state::{Cursor, State, Topic};
+use crate::state::{Cursor, Topic};
 use crate::types::LogId;
 
 /// A read-only view of a log that somebody else may be appending to. It never programs, erases or syncs.
@@ -35,21 +35,23 @@ impl<M: Medium> LogView<M> {
     ///
     /// As [`open`](Self::open); the view stays as it was.
     pub fn refresh(&mut self) -> Result<(), MountError<M::Error>> {
-        let Mounted { ring, state, damaged } = &mut self.mounted;
-        let mut now = Ring::survey(&mut self.medium)?;
-        if now.log != ring.log {
-            (*state, *damaged) = (State::default(), 0);
+        let Self { medium, mounted } = self;
+        let mut ring = Ring::survey(medium)?;
+        if ring.log != mounted.ring.log {
+            *mounted = mount(medium)?;
+            return Ok(());
         }
-        let at_invalid = if now.newest.generation == ring.newest.generation && now.log == ring.log {
-            now.end = ring.end;
+        // On copies, so that a failure half way leaves the view as it was.
+        let mut state = mounted.state.clone();
+        let at_invalid = if ring.newest.generation == mounted.ring.newest.generation {
+            ring.end = mounted.ring.end;
             AtInvalid::Stop
         } else {
-            read_snapshot(&mut self.medium, &now.newest, state)?
-                .map_err(|_| MountError::TooMany)?;
+            read_snapshot(medium, &ring.newest, &mut state)?.map_err(|_| MountError::TooMany)?;
             AtInvalid::LookAhead
         };
-        *damaged += walk(&mut self.medium, &mut now, state, at_invalid)?;
-        *ring = now;
+        mounted.damaged += walk(medium, &mut ring, &mut state, at_invalid)?;
+        (mounted.ring, mounted.state) = (ring, state);
         Ok(())
     }
 

@@ -11,14 +11,18 @@ pub const SEGMENT_MAGIC: [u8; 8] = *b"edgelog\0";
 /// The format that this build writes, and the only one it reads.
 pub const FORMAT_VERSION: u16 = 1;
 
-/// The sizes that the first 80 bytes of a segment tell, if they can be a header of this version. A hint for opening an image of
-/// unknown sizes: the CRC is not checked, mounting does that.
+/// The log and the sizes that the start of a segment tells, for opening an image of unknown sizes.
+///
+/// `bytes` must hold the header with its snapshot ([`HEADER_LEN_MAX`] bytes always do); a header whose CRC does not match is `None`.
 #[must_use]
-pub fn stored_geometry(bytes: &[u8]) -> Option<Geometry> {
-    match SegmentHeader::parse(&take(bytes, 0)?) {
-        Parsed::Header(header, _) => Some(header.geometry),
-        Parsed::Version(_) | Parsed::NotAHeader => None,
-    }
+pub fn stored_header(bytes: &[u8]) -> Option<(LogId, Geometry)> {
+    let fixed = take(bytes, 0)?;
+    let Parsed::Header(header, stored) = SegmentHeader::parse(&fixed) else { return None };
+    let start = usize::try_from(SEGMENT_HEADER_LEN).ok()?;
+    let end = start.checked_add(usize::try_from(header.snapshot_len).ok()?)?;
+    let mut crc = SegmentHeader::crc(&fixed);
+    crc.update(bytes.get(start..end)?);
+    (crc.finish() == stored).then_some((header.log, header.geometry))
 }
 
 /// Bytes of the header before its snapshot.

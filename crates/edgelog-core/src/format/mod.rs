@@ -14,7 +14,7 @@ pub(crate) use header::{Parsed, SEGMENT_HEADER_LEN, SegmentHeader};
 
 pub use control::{ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, TOPIC_NAME_LEN_MAX};
 pub use frame::KEY_LEN_MAX;
-pub use header::{FORMAT_VERSION, SEGMENT_MAGIC, stored_geometry};
+pub use header::{FORMAT_VERSION, SEGMENT_MAGIC, stored_header};
 
 /// The greatest offset: offsets fit a signed 64-bit number, as Kafka's do, and counting on from one never overflows.
 pub(crate) const OFFSET_MAX: u64 = u64::MAX >> 1;
