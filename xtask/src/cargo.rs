@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// The workspace's folder.
 #[must_use]
@@ -18,6 +19,34 @@ pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace());
     command
+}
+
+/// The folder that cargo builds into, wherever the environment or a configuration puts it.
+///
+/// # Errors
+///
+/// Cargo's metadata cannot be read.
+pub fn target_directory() -> Result<PathBuf> {
+    static KNOWN: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(known) = KNOWN.get() {
+        return Ok(known.clone());
+    }
+    let found = target_directory_of(&metadata(&mut cargo())?)?;
+    Ok(KNOWN.get_or_init(|| found).clone())
+}
+
+fn target_directory_of(metadata: &Value) -> Result<PathBuf> {
+    let folder = metadata["target_directory"].as_str();
+    folder.map(PathBuf::from).context("cargo metadata names no target directory")
+}
+
+fn metadata(cargo: &mut Command) -> Result<Value> {
+    let output = cargo.args(["metadata", "--format-version", "1", "--no-deps"]).output();
+    let output = output.context("cannot run cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    serde_json::from_slice(&output.stdout).context("cargo metadata")
 }
 
 /// Runs it, with its output where ours goes.
@@ -69,8 +98,7 @@ pub fn run_tests(command: &mut Command, tally: &mut Tally) -> Result<()> {
 ///
 /// Cargo's metadata cannot be read.
 pub fn test_targets(package: &str) -> Result<Vec<String>> {
-    let output = cargo().args(["metadata", "--format-version", "1", "--no-deps"]).output()?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
+    let metadata = metadata(&mut cargo())?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let targets = packages
         .filter(|it| it["name"] == package)
@@ -101,6 +129,14 @@ fn shown(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_target_directory_is_where_the_environment_puts_it() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let mut cargo = cargo();
+        let told = metadata(cargo.env("CARGO_TARGET_DIR", elsewhere.path())).unwrap();
+        assert_eq!(target_directory_of(&told).unwrap(), elsewhere.path());
+    }
 
     #[test]
     fn the_figures_of_a_result_line_are_added_up() {

@@ -23,8 +23,9 @@ pub enum Part {
     Kafka,
 }
 
-/// The package whose test targets named `kafka_*` need a broker.
+/// The packages with test targets that need a broker, which are named `kafka` or `kafka_*`.
 const SPANNING: &str = "edgelog-tests";
+const COMMANDS: &str = "xtask";
 
 /// Runs the tests.
 ///
@@ -34,26 +35,64 @@ const SPANNING: &str = "edgelog-tests";
 pub fn run(arguments: &TestArguments) -> Result<()> {
     let started = Instant::now();
     let with_kafka = !arguments.without.contains(&Part::Kafka);
-    tools::ensure(tools::FOR_ALL)?;
-    let (kafka, other): (Vec<_>, Vec<_>) =
-        test_targets(SPANNING)?.into_iter().partition(|target| target.starts_with("kafka_"));
-
-    let mut tally = Tally::default();
-    let mut crates = cargo();
-    crates.args(["test", "--workspace", "--exclude", SPANNING, "--no-fail-fast"]);
-    run_tests(&mut crates, &mut tally)?;
-    let mut spanning = cargo();
-    spanning.args(["test", "-p", SPANNING, "--no-fail-fast", "--lib"]).args(each(&other));
-    run_tests(&mut spanning, &mut tally)?;
+    // Before the first test: what is missing should not be told after minutes.
     if with_kafka {
-        run_kafka_tests(&kafka, &mut tally)?;
+        tools::ensure(tools::FOR_KAFKA)?;
     }
-    summary(tally, started, &kafka, with_kafka)
+    tools::ensure(tools::FOR_ALL)?;
+    let plan = Plan::new(&test_targets(SPANNING)?, &test_targets(COMMANDS)?);
+    let mut tally = Tally::default();
+    for arguments in &plan.without_broker {
+        run_tests(cargo().args(arguments), &mut tally)?;
+    }
+    if with_kafka {
+        run_kafka_tests(&plan, &mut tally)?;
+    }
+    summary(tally, started, &plan.broker_targets, with_kafka)
+}
+
+/// Which tests are run how.
+#[derive(Debug, PartialEq, Eq)]
+struct Plan {
+    /// Arguments of cargo that run all tests which start or need no broker.
+    without_broker: Vec<Vec<String>>,
+    /// The same for those that do.
+    with_broker: Vec<Vec<String>>,
+    /// The names of the latter.
+    broker_targets: Vec<String>,
+}
+
+impl Plan {
+    /// Given the test targets of the two packages.
+    fn new(spanning: &[String], commands: &[String]) -> Self {
+        let test = |words: &[&str], targets: &[String]| -> Vec<String> {
+            let words = ["test"].iter().chain(words).chain(&["--no-fail-fast"]);
+            words.copied().chain(each(targets)).map(str::to_owned).collect()
+        };
+        let (spanning_kafka, spanning) = apart(spanning);
+        let (commands_kafka, commands) = apart(commands);
+        Self {
+            without_broker: vec![
+                test(&["--workspace", "--exclude", SPANNING, "--exclude", COMMANDS], &[]),
+                test(&["-p", COMMANDS, "--lib", "--bins"], &commands),
+                test(&["-p", SPANNING, "--lib"], &spanning),
+            ],
+            with_broker: vec![
+                test(&["-p", COMMANDS], &commands_kafka),
+                test(&["-p", SPANNING], &spanning_kafka),
+            ],
+            broker_targets: [commands_kafka, spanning_kafka].concat(),
+        }
+    }
+}
+
+/// Those that need a broker, and the others.
+fn apart(targets: &[String]) -> (Vec<String>, Vec<String>) {
+    targets.iter().cloned().partition(|target| target.split('_').next() == Some("kafka"))
 }
 
 /// One broker for all tests that can share one; it ends with this value, or with this process.
-fn run_kafka_tests(targets: &[String], tally: &mut Tally) -> Result<()> {
-    tools::ensure(tools::FOR_KAFKA)?;
+fn run_kafka_tests(plan: &Plan, tally: &mut Tally) -> Result<()> {
     let (bootstrap, _cluster) = match external_bootstrap() {
         Some(bootstrap) => (bootstrap, None),
         None => {
@@ -66,9 +105,10 @@ fn run_kafka_tests(targets: &[String], tally: &mut Tally) -> Result<()> {
             (cluster.bootstrap().to_owned(), Some(cluster))
         }
     };
-    let mut tests = cargo();
-    tests.args(["test", "-p", SPANNING, "--no-fail-fast"]).args(each(targets));
-    run_tests(tests.env(BOOTSTRAP_VARIABLE, bootstrap), tally)
+    for arguments in &plan.with_broker {
+        run_tests(cargo().args(arguments).env(BOOTSTRAP_VARIABLE, &bootstrap), tally)?;
+    }
+    Ok(())
 }
 
 fn each(targets: &[String]) -> impl Iterator<Item = &str> {
@@ -87,4 +127,34 @@ fn summary(tally: Tally, started: Instant, kafka: &[String], with_kafka: bool) -
         bail!("the tests did not pass");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_needs_a_broker_is_left_out_without_kafka() {
+        let (spanning, commands) =
+            (test_targets(SPANNING).unwrap(), test_targets(COMMANDS).unwrap());
+        let plan = Plan::new(&spanning, &commands);
+        let workspace = &plan.without_broker[0];
+        // Otherwise their broker tests would be run with all others.
+        for package in [SPANNING, COMMANDS] {
+            assert!(
+                workspace.windows(2).any(|pair| pair == ["--exclude", package]),
+                "{workspace:?}"
+            );
+        }
+        for target in spanning.iter().chain(&commands) {
+            let runs = |calls: &[Vec<String>]| {
+                calls.iter().flatten().filter(|word| *word == target).count()
+            };
+            let broker = target.starts_with("kafka");
+            assert_eq!(runs(&plan.with_broker), usize::from(broker), "{target}");
+            assert_eq!(runs(&plan.without_broker), usize::from(!broker), "{target}");
+            assert_eq!(plan.broker_targets.contains(target), broker, "{target}");
+        }
+        assert!(plan.broker_targets.iter().any(|target| target == "kafka"));
+    }
 }

@@ -3,18 +3,16 @@
 use anyhow::{Result, bail};
 use std::process::{Command, Stdio};
 
-/// A program, and the Debian and Homebrew packages that have it.
+/// A program, and the Debian packages that have it.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
     /// What is run.
     pub program: &'static str,
-    /// What makes it print something and end.
-    pub probe: &'static str,
-    /// Debian's package.
-    pub debian: &'static str,
-    /// Homebrew's package.
-    pub homebrew: &'static str,
-    /// What it is for.
+    /// Arguments that make it show that it works here, and end.
+    pub probe: &'static [&'static str],
+    /// Debian's packages.
+    pub debian: &'static [&'static str],
+    /// What it is for, and what it needs beside its package.
     pub why: &'static str,
 }
 
@@ -22,35 +20,36 @@ pub struct Tool {
 pub const FOR_KAFKA: &[Tool] = &[
     Tool {
         program: "java",
-        probe: "-version",
-        debian: "openjdk-17-jre-headless",
-        homebrew: "openjdk@17",
+        probe: &["-version"],
+        debian: &["default-jre-headless"],
         why: "runs Apache Kafka",
     },
-    Tool {
-        program: "mvn",
-        probe: "-v",
-        debian: "maven",
-        homebrew: "maven",
-        why: "fetches Apache Kafka",
-    },
+    Tool { program: "mvn", probe: &["-v"], debian: &["maven"], why: "fetches Apache Kafka" },
     Tool {
         program: "kcat",
-        probe: "-V",
-        debian: "kcat",
-        homebrew: "kcat",
+        probe: &["-V"],
+        debian: &["kcat"],
         why: "reads back what Kafka holds, independently of this project",
     },
 ];
 
 /// For all other tests.
-pub const FOR_ALL: &[Tool] = &[Tool {
-    program: "flatc",
-    probe: "--version",
-    debian: "flatbuffers-compiler",
-    homebrew: "flatbuffers",
-    why: "decodes events, independently of this project",
-}];
+pub const FOR_ALL: &[Tool] = &[
+    Tool {
+        program: "flatc",
+        probe: &["--version"],
+        debian: &["flatbuffers-compiler"],
+        why: "decodes events, independently of this project",
+    },
+    Tool {
+        program: "unshare",
+        // What the tests do: a small file system that only their own processes see, and that goes away with them.
+        probe: &["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"],
+        debian: &["util-linux", "mount"],
+        why: "mounts full and read-only disks for the tests; user namespaces must be allowed, which the \
+              sysctl kernel.unprivileged_userns_clone, the sysctl user.max_user_namespaces or a container may forbid",
+    },
+];
 
 /// Makes sure that all of `tools` are there: installs what is missing where apt-get may, and names it otherwise.
 ///
@@ -62,8 +61,8 @@ pub fn ensure(tools: &[Tool]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing.iter().map(|tool| tool.debian).collect();
-    if rustix::process::geteuid().is_root() && runs("apt-get", "--version") {
+    let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.debian).copied().collect();
+    if rustix::process::geteuid().is_root() && runs("apt-get", &["--version"]) {
         eprintln!("installing {}", packages.join(" "));
         install(&packages)?;
     }
@@ -71,14 +70,18 @@ pub fn ensure(tools: &[Tool]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    bail!("{}", told(&missing))
+}
+
+/// Every tool that does not work here, what it is for, and the command that installs it.
+fn told(missing: &[Tool]) -> String {
     let names: Vec<String> =
         missing.iter().map(|tool| format!("{} ({})", tool.program, tool.why)).collect();
-    let homebrew: Vec<&str> = missing.iter().map(|tool| tool.homebrew).collect();
-    bail!(
-        "missing: {}\n  on Debian:  sudo apt-get install {}\n  on macOS:   brew install {}",
+    let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.debian).copied().collect();
+    format!(
+        "missing, or not working here: {}\n  on Debian:  sudo apt-get install {}",
         names.join(", "),
-        packages.join(" "),
-        homebrew.join(" ")
+        packages.join(" ")
     )
 }
 
@@ -86,9 +89,9 @@ fn missing(tools: &[Tool]) -> Vec<Tool> {
     tools.iter().copied().filter(|tool| !runs(tool.program, tool.probe)).collect()
 }
 
-fn runs(program: &str, probe: &str) -> bool {
+fn runs(program: &str, probe: &[&str]) -> bool {
     let probed = Command::new(program)
-        .arg(probe)
+        .args(probe)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -112,4 +115,25 @@ fn install(packages: &[&str]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_that_is_there_and_cannot_do_its_work_here_is_missing() {
+        let shell = |script| Tool {
+            program: "sh",
+            probe: script,
+            debian: &["one", "two"],
+            why: "does it; must be allowed",
+        };
+        let tools = [shell(&["-c", "exit 0"]), shell(&["-c", "exit 1"])];
+        let missing = missing(&tools);
+        assert_eq!(missing.len(), 1);
+        let told = told(&missing);
+        assert!(told.contains("sh (does it; must be allowed)"), "{told}");
+        assert!(told.ends_with("apt-get install one two"), "{told}");
+    }
 }

@@ -6,7 +6,7 @@
 mod judge;
 mod victim;
 
-use crate::cargo::{cargo, run as run_cargo, workspace};
+use crate::cargo::{cargo, run as run_cargo, target_directory, workspace};
 use crate::kafka::{Cluster, Topic};
 use crate::tools;
 use anyhow::{Context, Result, bail, ensure};
@@ -67,7 +67,7 @@ pub fn run(arguments: &ChaosArguments) -> Result<()> {
     let data = workspace().join(DATA);
     let expected = judge::readings(&data)?;
     let victim = Victim {
-        program: workspace().join("target/release/edgelog"),
+        program: target_directory()?.join("release/edgelog"),
         log: folder.path().join("log"),
         data,
         bootstrap: cluster.bootstrap().to_owned(),

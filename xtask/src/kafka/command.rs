@@ -105,7 +105,7 @@ fn up(arguments: &UpArguments) -> Result<()> {
         }
         state::forget()?;
     }
-    let builder = arguments.builder().detached_in(state::data_folder());
+    let builder = arguments.builder().detached_in(state::data_folder()?);
     match builder.start_noting(&State::note) {
         Ok(cluster) => {
             let bootstrap = cluster.bootstrap().to_owned();
@@ -164,7 +164,7 @@ fn status() -> Result<()> {
                 state.alive(),
                 state.processes.len()
             );
-            println!("logs: {}", state::data_folder().join("<node>/broker.log").display());
+            println!("logs: {}", state::data_folder()?.join("<node>/broker.log").display());
             println!("{}", state.bootstrap);
         }
         None => println!("nothing is up"),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::cargo::target_directory;
 use anyhow::{Context, Result, bail, ensure};
 
 const POM: &str = include_str!("../../kafka/pom.xml");
@@ -27,16 +28,14 @@ pub fn kafka_version() -> &'static str {
 }
 
 /// Where everything about brokers is kept: jars, state, logs.
-pub(super) fn home() -> PathBuf {
-    let workspace =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."));
-    workspace.join("target").join("kafka")
+pub(super) fn home() -> Result<PathBuf> {
+    Ok(target_directory()?.join("kafka"))
 }
 
 /// Finds Java and the jars, fetching them if they are not complete.
 pub(super) fn installation() -> Result<Installation> {
     let java = java()?;
-    let folder = home().join(kafka_version());
+    let folder = home()?.join(kafka_version());
     if fs::read_to_string(folder.join(MARKER)).ok().as_deref() != Some(POM) {
         fetch(&folder)?;
     }
@@ -46,9 +45,10 @@ pub(super) fn installation() -> Result<Installation> {
 
 fn fetch(folder: &Path) -> Result<()> {
     eprintln!("fetching Apache Kafka {} (once)", kafka_version());
-    fs::create_dir_all(home())?;
+    let home = home()?;
+    fs::create_dir_all(&home)?;
     // Several test processes may fetch at once: each into its own folder, and the rename decides.
-    let staging = tempfile::Builder::new().prefix("fetch-").tempdir_in(home())?;
+    let staging = tempfile::Builder::new().prefix("fetch-").tempdir_in(home)?;
     let pom = staging.path().join("pom.xml");
     fs::write(&pom, POM)?;
     let libs = staging.path().join("libs");
@@ -58,9 +58,7 @@ fn fetch(folder: &Path) -> Result<()> {
         .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
         .arg(format!("-DoutputDirectory={}", libs.display()))
         .output()
-        .context(
-            "Maven is needed to fetch Apache Kafka: apt-get install maven / brew install maven",
-        )?;
+        .context("Maven is needed to fetch Apache Kafka: apt-get install maven")?;
     if !output.status.success() {
         bail!(
             "Maven cannot fetch Apache Kafka:\n{}{}",
@@ -84,8 +82,8 @@ fn java() -> Result<PathBuf> {
         .map_or_else(|| PathBuf::from("java"), |home| PathBuf::from(home).join("bin").join("java"));
     let output = Command::new(&java).arg("-version").output().with_context(|| {
         format!(
-            "{} does not run; Apache Kafka needs a JDK of version {OLDEST_JAVA} or newer: \
-             apt-get install openjdk-{OLDEST_JAVA}-jre-headless / brew install openjdk@{OLDEST_JAVA}",
+            "{} does not run; Apache Kafka needs Java {OLDEST_JAVA} or newer: \
+             apt-get install default-jre-headless",
             java.display()
         )
     })?;
@@ -95,7 +93,7 @@ fn java() -> Result<PathBuf> {
     ensure!(
         major >= OLDEST_JAVA,
         "{} is version {major}; Apache Kafka needs {OLDEST_JAVA} or newer: \
-         apt-get install openjdk-{OLDEST_JAVA}-jre-headless / brew install openjdk@{OLDEST_JAVA}",
+         apt-get install default-jre-headless",
         java.display()
     );
     Ok(java)

@@ -26,20 +26,22 @@ impl State {
             bootstrap: cluster.bootstrap().to_owned(),
             processes: cluster.processes(),
         };
-        fs::create_dir_all(folder())?;
+        let folder = folder()?;
+        fs::create_dir_all(&folder)?;
         // Written aside and renamed, so that an interrupted write never hides a running process.
-        let aside = folder().join("state.json.new");
+        let aside = folder.join("state.json.new");
         fs::write(&aside, serde_json::to_vec_pretty(&state)?)?;
-        fs::rename(aside, file())?;
+        fs::rename(aside, file()?)?;
         Ok(())
     }
 
     /// The remembered cluster, if there is one, running or not.
     pub(super) fn load() -> Result<Option<Self>> {
-        match fs::read(file()) {
+        let file = file()?;
+        match fs::read(&file) {
             Ok(text) => {
                 let state = serde_json::from_slice(&text)
-                    .with_context(|| format!("{} is not readable", file().display()))?;
+                    .with_context(|| format!("{} is not readable", file.display()))?;
                 Ok(Some(state))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -75,19 +77,19 @@ impl State {
 
 /// Removes the data and the memory of a cluster that has ended.
 pub(super) fn forget() -> Result<()> {
-    node::remove(&data_folder());
-    fs::remove_file(file()).context("forget the cluster")
+    node::remove(&data_folder()?);
+    fs::remove_file(file()?).context("forget the cluster")
 }
 
 /// Where the brokers of `up` keep their data and logs.
-pub(super) fn data_folder() -> PathBuf {
-    folder().join("up")
+pub(super) fn data_folder() -> Result<PathBuf> {
+    Ok(folder()?.join("up"))
 }
 
-fn file() -> PathBuf {
-    folder().join("state.json")
+fn file() -> Result<PathBuf> {
+    Ok(folder()?.join("state.json"))
 }
 
-fn folder() -> PathBuf {
-    std::env::var_os("EDGELOG_KAFKA_STATE").map_or_else(install::home, PathBuf::from)
+fn folder() -> Result<PathBuf> {
+    std::env::var_os("EDGELOG_KAFKA_STATE").map_or_else(install::home, |it| Ok(it.into()))
 }
