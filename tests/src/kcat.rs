@@ -30,7 +30,7 @@ pub fn read(address: &str, topic: &str) -> Vec<Seen> {
         .args(["-C", "-b", address, "-t", topic, "-p", "0", "-o", "beginning"])
         .args(["-e", "-q", "-J", "-X", "check.crcs=true"])
         .output()
-        .or_fail("run kcat, the independent reader: apt-get install kcat / brew install kcat");
+        .or_fail("run kcat, the independent reader: apt-get install kcat");
     let errors = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         fail(&format!("kcat: {errors}"));

@@ -27,7 +27,7 @@ impl<T> OrFail<T> for Option<T> {
 /// Ends the test.
 #[track_caller]
 pub(crate) fn fail(message: &str) -> ! {
-    std::panic::panic_any(message.to_owned())
+    panic!("{message}")
 }
 
 /// Ends the test unless the condition holds.

@@ -1,11 +1,18 @@
 //! What a person is told when shipping is in trouble, and that nothing is lost by it.
 
 use super::{BOUND, header, offsets, open, read, ship, wait_shipped};
-use edgelog::{Event, Uplink};
+use edgelog::{Event, LinkState, Uplink};
 use edgelog_tests::broker;
 use edgelog_tests::wait::until;
+use kafka_protocol::messages::IncrementalAlterConfigsRequest;
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
+use kafka_protocol::protocol::StrBytes;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
+use xtask::kafka::Connection;
 
 fn append(log: &edgelog::Log, count: u64, len: usize) {
     for _ in 0..count {
@@ -21,6 +28,74 @@ fn notice(uplink: &Uplink, part: &str) -> String {
         all.extend(uplink.take_notices());
         all.iter().find(|notice| notice.contains(part)).cloned()
     })
+}
+
+/// Gives a setting of the topic another value, or takes it away.
+fn set(address: &str, topic: &str, key: &str, value: Option<&str>) {
+    const TOPIC: i8 = 2;
+    let text = |text: &str| StrBytes::from_string(text.to_owned());
+    let change = AlterableConfig::default()
+        .with_name(text(key))
+        .with_config_operation(i8::from(value.is_none()))
+        .with_value(value.map(text));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(TOPIC)
+        .with_resource_name(text(topic))
+        .with_configs(vec![change]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let mut connection = Connection::open(address, "set").expect("reach the broker");
+    let answer = connection.call(0, &request).expect("ask for the setting");
+    assert_eq!(answer.responses[0].error_code, 0, "{:?}", answer.responses[0].error_message);
+}
+
+/// Why the uplink is parked, once it is.
+fn parked(uplink: &Uplink) -> String {
+    until(BOUND, "the uplink parks", || match uplink.status().link {
+        LinkState::Parked { why } => Some(why),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_compacted_topic_that_refuses_even_gap_records_parks_and_ships_all_once_it_takes_them() {
+    let broker = broker::shared();
+    let (address, topic) =
+        (&broker.addresses()[0], broker.topic("compacted", &[("cleanup.policy", "compact")]));
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = open(folder.path());
+    append(&log, 40, 8);
+    let uplink = ship(&log, address, &topic);
+    let why = parked(&uplink);
+    assert!(why.contains("without a key") && why.contains("cleanup.policy=delete"), "{why}");
+    // It stays so: neither sent without end nor given up.
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
+        let status = uplink.status();
+        assert!(matches!(status.link, LinkState::Parked { .. }), "{status:?}");
+        assert_eq!((status.shipped, status.connections), (0, 1), "{status:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    set(address, &topic, "cleanup.policy", Some("delete"));
+    wait_shipped(&log, &uplink);
+    assert_eq!(offsets(&log, &read(address, &topic)), (0..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_topic_that_takes_no_old_records_parks_and_ships_all_once_it_takes_them() {
+    let broker = broker::shared();
+    let settings = [("message.timestamp.before.max.ms", "1000")];
+    let (address, topic) = (&broker.addresses()[0], broker.topic("young", &settings));
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = open(folder.path());
+    append(&log, 10, 8);
+    std::thread::sleep(Duration::from_millis(1_500));
+    let uplink = ship(&log, address, &topic);
+    let why = parked(&uplink);
+    assert!(why.contains("message.timestamp.before.max.ms"), "{why}");
+    assert_eq!((uplink.status().shipped, log.status().expect("status").durable), (0, 10));
+    set(address, &topic, "message.timestamp.before.max.ms", None);
+    wait_shipped(&log, &uplink);
+    assert_eq!(offsets(&log, &read(address, &topic)), (0..10).collect::<Vec<_>>());
 }
 
 #[test]
