@@ -147,6 +147,33 @@ impl Producer {
     ///
     /// [`RebaseError`]; nothing has changed then.
     pub fn rebase(&mut self, base_index: u64) -> Result<(), RebaseError> {
+        let rebased = self.rebased(base_index)?;
+        self.position.restart(base_index);
+        self.position.sent_end = base_index;
+        self.ready_told = false;
+        match rebased {
+            Some(_) => {
+                self.anchor = rebased;
+                self.durable = Durable::No;
+            }
+            None if self.anchor.is_some() => {
+                self.renew = true;
+                if self.step == Step::Stream && matches!(self.link, Link::Up { .. }) {
+                    self.advance();
+                }
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The anchor that [`rebase`](Self::rebase) would make, for a caller that must know first whether it can be stored; `None` when
+    /// a new producer id has to be asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of `rebase`.
+    pub fn rebased(&self, base_index: u64) -> Result<Option<Anchor>, RebaseError> {
         let next = self.position.next;
         if self.doubt || self.flight.is_some() || next != self.position.acked {
             return Err(RebaseError::Unsettled);
@@ -154,26 +181,13 @@ impl Producer {
         if base_index < next {
             return Err(RebaseError::Backwards { next });
         }
-        self.position.restart(base_index);
-        self.position.sent_end = base_index;
-        self.ready_told = false;
-        let start_offset = self.position.acked_offset;
-        match &mut self.anchor {
-            None => {}
-            Some(anchor) if anchor.producer_epoch < i16::MAX => {
-                anchor.producer_epoch += 1;
-                anchor.base_index = base_index;
-                anchor.start_offset = start_offset.unwrap_or(anchor.start_offset);
-                self.durable = Durable::No;
-            }
-            Some(_) => {
-                self.renew = true;
-                if self.step == Step::Stream && matches!(self.link, Link::Up { .. }) {
-                    self.advance();
-                }
-            }
-        }
-        Ok(())
+        let former = self.anchor.filter(|anchor| anchor.producer_epoch < i16::MAX);
+        Ok(former.map(|former| Anchor {
+            producer_epoch: former.producer_epoch.saturating_add(1),
+            base_index,
+            start_offset: self.position.acked_offset.unwrap_or(former.start_offset),
+            ..former
+        }))
     }
 
     /// What there is to do while records may be sent.
@@ -255,9 +269,6 @@ impl Producer {
         });
         self.news = Some(Action::Rejected { index: flight.index, count: flight.count, code });
         self.go(Step::Stream);
-        // Another refusal is no sign that what parked it was mended.
-        let still = |reason: &ParkReason| matches!(reason, ParkReason::NothingAccepted { .. });
-        self.parked = self.told_parked.filter(still);
     }
 
     fn replace_anchor(&mut self, now: Instant, event: Event) {

@@ -186,6 +186,13 @@ impl Event {
     }
 }
 
+impl ParkReason {
+    /// Whether only sending a batch can tell that it holds no longer.
+    pub(super) const fn concerns_batches(&self) -> bool {
+        matches!(self, Self::NothingAccepted { .. } | Self::Refused { api: Api::Produce, .. })
+    }
+}
+
 impl fmt::Display for ParkReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

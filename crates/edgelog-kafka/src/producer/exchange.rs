@@ -114,7 +114,8 @@ impl Producer {
         self.sent = false;
         self.ready_told = false;
         if step == Step::Stream {
-            self.parked = None;
+            // What parked a batch is believed to be mended when one is acknowledged, not before.
+            self.parked = self.told_parked.filter(|why| self.failing && why.concerns_batches());
             self.detours = 0;
             self.shrunk = 0;
             if !self.failing {

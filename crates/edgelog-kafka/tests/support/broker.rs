@@ -72,6 +72,8 @@ pub struct Cluster {
     pub errors: VecDeque<(ApiKey, i16)>,
     /// Milliseconds of silence asked for in each Produce response.
     pub throttle_ms: i32,
+    /// Whether a batch of more than one record is refused for its size; the caller sees to that.
+    pub only_single_records: bool,
     producers: BTreeMap<i64, Known>,
     next_producer_id: i64,
     /// Requests seen, by API, for tests that count them.
@@ -90,6 +92,7 @@ impl Default for Cluster {
             describes: true,
             errors: VecDeque::new(),
             throttle_ms: 0,
+            only_single_records: false,
             producers: BTreeMap::new(),
             next_producer_id: 4000,
             seen: Vec::new(),
@@ -336,7 +339,11 @@ impl Cluster {
             producer_id: first.producer_id,
             epoch: first.producer_epoch,
             first_sequence: i64::from(first.sequence),
-            values: decoded.records.iter().map(|record| record.value.clone().unwrap()).collect(),
+            values: decoded
+                .records
+                .iter()
+                .map(|record| record.value.clone().unwrap_or_default())
+                .collect(),
             bytes: [&base_offset.to_be_bytes(), &records[8..]].concat(),
         };
         assert!(batch.first_sequence + batch.count <= SEQUENCES, "a batch across the wrap");
