@@ -88,7 +88,8 @@ fn a_topic_that_takes_no_old_records_parks_and_ships_all_once_it_takes_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let log = open(folder.path());
     append(&log, 10, 8);
-    std::thread::sleep(Duration::from_millis(1_500));
+    let appended = edgelog::now_ms();
+    until(BOUND, "the records are old", || (edgelog::now_ms() > appended + 1_500).then_some(()));
     let uplink = ship(&log, address, &topic);
     let why = parked(&uplink);
     assert!(why.contains("message.timestamp.before.max.ms"), "{why}");
