@@ -104,6 +104,11 @@ pub enum AppendError<E> {
         /// How many there may be.
         limit: usize,
     },
+    /// The name belongs to a part of edgelog itself. Nothing was stored.
+    Reserved {
+        /// What it is.
+        what: &'static str,
+    },
     /// The topic or cursor is not one of this log. Nothing was stored.
     Unknown {
         /// What it is.
@@ -128,6 +133,7 @@ impl<E: fmt::Display> fmt::Display for AppendError<E> {
                 "the log is full: its oldest records have not been shipped yet; nothing was stored",
             ),
             Self::TooMany { what, limit } => write!(f, "the log has room for {limit} {what}s; nothing was stored"),
+            Self::Reserved { what } => write!(f, "this {what} belongs to edgelog itself: use another name; nothing was stored"),
             Self::Unknown { what } => write!(f, "the {what} is not one of this log; nothing was stored"),
             Self::Poisoned => f.write_str(
                 "an earlier write failed, so the log takes no more until it is opened again; what was durable still is",

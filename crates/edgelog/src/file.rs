@@ -1,16 +1,16 @@
 //! A directory of segment files as a medium.
 
 use crate::error::FileError;
-use edgelog_core::{Geometry, LogId, Medium, SEGMENT_MAGIC, stored_geometry};
+use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, Medium, SEGMENT_MAGIC, stored_header};
 use std::cell::OnceCell;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What the owner may do and a reader may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+enum Access {
     Owner,
     ReadOnly,
 }
@@ -21,14 +21,27 @@ pub(crate) struct FileMedium {
     directory: PathBuf,
     geometry: Geometry,
     access: Access,
-    slots: Vec<Slot>,
+    /// The files in use, the one used last at the end: a ring may have more segments than a process may open files.
+    open: Vec<OpenSegment>,
     log: OnceCell<LogId>,
+    lock: Option<File>,
 }
+
+#[derive(Debug)]
+struct OpenSegment {
+    slot: u32,
+    file: File,
+    /// Written since the last sync, perhaps by an owner that was killed; it stays open until that.
+    unsynced: bool,
+}
+
+/// Files that are kept open at most, besides unsynced ones, of which there are two at the most.
+const OPEN_MAX: usize = 32;
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stored {
-    /// The sizes that the first readable segment header tells.
+    /// The sizes of the log that most verified segment headers name.
     pub(crate) geometry: Option<Geometry>,
     /// Segment files.
     pub(crate) files: usize,
@@ -36,93 +49,90 @@ pub(crate) struct Stored {
     pub(crate) data: bool,
 }
 
-#[derive(Debug, Default)]
-struct Slot {
-    file: Option<File>,
-    /// Written since the last sync, perhaps by an owner that was killed.
-    unsynced: bool,
-}
-
 impl FileMedium {
-    pub(crate) fn open(
-        directory: &Path,
-        geometry: Geometry,
-        access: Access,
-    ) -> Result<Self, FileError> {
-        let mut medium = Self {
-            directory: directory.to_owned(),
-            geometry,
-            access,
-            slots: Vec::new(),
-            log: OnceCell::new(),
-        };
-        for slot in 0..geometry.segment_count() {
-            let file = medium.open_slot(slot)?;
-            let unsynced = access == Access::Owner && file.is_some();
-            medium.slots.push(Slot { file, unsynced });
-        }
-        Ok(medium)
+    /// The lock is the owner's: a sync fails once the lock file was removed, because somebody else may own the log then.
+    pub(crate) fn new(directory: &Path, geometry: Geometry, lock: Option<File>) -> Self {
+        let access = if lock.is_some() { Access::Owner } else { Access::ReadOnly };
+        let directory = directory.to_owned();
+        Self { directory, geometry, access, open: Vec::new(), log: OnceCell::new(), lock }
     }
 
-    /// What the segment files in a directory tell before anything is opened.
+    /// What the segment files in a directory tell before anything is opened: one foreign or rotten file does not decide.
     pub(crate) fn stored(directory: &Path) -> Result<Stored, FileError> {
         let mut stored = Stored::default();
-        let listing = match fs::read_dir(directory) {
-            Ok(listing) => listing,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(stored),
-            Err(error) => return Err(FileError::new("read the folder", directory, error)),
-        };
-        let mut paths = Vec::new();
-        for entry in listing {
-            let entry =
-                entry.map_err(|error| FileError::new("read the folder", directory, error))?;
-            let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "seg") {
-                paths.push(path);
+        let mut votes: Vec<((LogId, Geometry), usize)> = Vec::new();
+        for path in segment_paths(directory)? {
+            stored.files += 1;
+            let file = File::open(&path).map_err(|error| FileError::new("open", &path, error))?;
+            let mut head = vec![0; HEADER_LEN_MAX];
+            let length = read_full(&file, &mut head, 0)
+                .map_err(|error| FileError::new("read", &path, error))?;
+            let head = head.get(..length).unwrap_or_default();
+            stored.data |= head.iter().any(|&byte| byte != 0);
+            if let Some(header) = stored_header(head) {
+                match votes.iter_mut().find(|(known, _)| *known == header) {
+                    Some((_, count)) => *count += 1,
+                    None => votes.push((header, 1)),
+                }
             }
         }
-        paths.sort();
-        stored.files = paths.len();
-        for path in &paths {
-            let file = File::open(path).map_err(|error| FileError::new("open", path, error))?;
-            let mut head = [0; 80];
-            let length = read_full(&file, &mut head, 0)
-                .map_err(|error| FileError::new("read", path, error))?;
-            let head = head.get(..length).unwrap_or_default();
-            stored.geometry = stored.geometry.or_else(|| stored_geometry(head));
-            stored.data |= head.iter().any(|&byte| byte != 0);
-        }
+        let most = votes.iter().map(|&(_, count)| count).max();
+        // Of equally many the first: the lowest slot.
+        stored.geometry =
+            votes.iter().find(|&&(_, count)| Some(count) == most).map(|&((_, sizes), _)| sizes);
         Ok(stored)
+    }
+
+    /// Gives files that were cut short their length again, before anything is appended: with bytes that are no frame, so that the
+    /// engine sees damage and not unused space, and so that writing there cannot run out of space.
+    pub(crate) fn mend_lengths(&self) -> Result<(), FileError> {
+        let size = u64::from(self.geometry.segment_size());
+        for path in segment_paths(&self.directory)? {
+            let file = OpenOptions::new().read(true).write(true).open(&path);
+            let file = file.map_err(|error| FileError::new("open", &path, error))?;
+            let length =
+                file.metadata().map_err(|error| FileError::new("look at", &path, error))?;
+            let mut head = vec![0; HEADER_LEN_MAX];
+            read_full(&file, &mut head, 0).map_err(|error| FileError::new("read", &path, error))?;
+            if length.len() < size && stored_header(&head).is_some() {
+                fill(&file, length.len(), size, !self.geometry.erased())
+                    .and_then(|()| file.sync_all())
+                    .map_err(|error| FileError::new("restore the length of", &path, error))?;
+            }
+        }
+        Ok(())
     }
 
     fn path(&self, slot: u32) -> PathBuf {
         self.directory.join(format!("{slot:08}.seg"))
     }
 
-    fn open_slot(&self, slot: u32) -> Result<Option<File>, FileError> {
+    /// The slot's file, if there is one.
+    fn segment(&mut self, slot: u32) -> Result<Option<&mut OpenSegment>, FileError> {
+        if let Some(at) = self.open.iter().position(|open| open.slot == slot) {
+            // Moving it to the end keeps the order of use; the usual one is there already.
+            let open = self.open.remove(at);
+            self.open.push(open);
+            return Ok(self.open.last_mut());
+        }
         let path = self.path(slot);
         match OpenOptions::new().read(true).write(self.access == Access::Owner).open(&path) {
-            Ok(file) => Ok(Some(file)),
+            Ok(file) => Ok(Some(self.keep_open(slot, file))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FileError::new("open", &path, error)),
         }
     }
 
-    fn slot(&self, slot: u32) -> Result<&Slot, FileError> {
-        usize::try_from(slot)
-            .ok()
-            .and_then(|index| self.slots.get(index))
-            .ok_or_else(|| self.no_such_slot(slot))
-    }
-
-    fn slot_mut(&mut self, slot: u32) -> Result<&mut Slot, FileError> {
-        let missing = self.no_such_slot(slot);
-        let index = usize::try_from(slot).ok();
-        index.and_then(|index| self.slots.get_mut(index)).ok_or(missing)
-    }
-
-    fn no_such_slot(&self, slot: u32) -> FileError {
-        FileError::new("use", &self.path(slot), io::Error::other("the log has no such segment"))
+    fn keep_open(&mut self, slot: u32, file: File) -> &mut OpenSegment {
+        self.open.retain(|open| open.slot != slot);
+        if self.open.len() >= OPEN_MAX
+            && let Some(oldest) = self.open.iter().position(|open| !open.unsynced)
+        {
+            self.open.remove(oldest);
+        }
+        self.open.push(OpenSegment { slot, file, unsynced: false });
+        let last = self.open.len() - 1;
+        &mut self.open[last]
     }
 
     /// Says whose segments may be overwritten when the ring comes round. Until then none but blank ones are.
@@ -130,22 +140,18 @@ impl FileMedium {
         let _ = self.log.set(log);
     }
 
-    /// Whether a file is a segment of this log, or blank.
-    fn owns(&self, file: &File, path: &Path) -> Result<bool, FileError> {
-        let mut head = [0; 32];
-        read_full(file, &mut head, 0).map_err(|error| FileError::new("read", path, error))?;
-        let (magic, rest) = head.split_at(SEGMENT_MAGIC.len());
-        let ours =
-            magic == SEGMENT_MAGIC && self.log.get().is_some_and(|log| rest.ends_with(&log.0));
-        Ok(ours || head == [0; 32])
-    }
-
-    /// The slot's file, opened late when another process has created it since.
-    fn readable(&mut self, slot: u32) -> Result<Option<&File>, FileError> {
-        if self.slot(slot)?.file.is_none() && self.access == Access::ReadOnly {
-            self.slot_mut(slot)?.file = self.open_slot(slot)?;
+    /// Whether the lock file is still the one that was locked.
+    fn check_ownership(&self) -> Result<(), FileError> {
+        let Some(lock) = &self.lock else { return Ok(()) };
+        let path = self.directory.join("lock");
+        let links = lock.metadata().map(|metadata| metadata.nlink());
+        match links.map_err(|error| FileError::new("look at", &path, error))? {
+            0 => {
+                let removed = "the lock file or its folder was removed, so another process may own the log now";
+                Err(FileError::new("go on owning", &self.directory, io::Error::other(removed)))
+            }
+            _ => Ok(()),
         }
-        Ok(self.slot(slot)?.file.as_ref())
     }
 
     /// A file of zeros under its final name, durable with its directory entry. Until the rename the slot is as it was.
@@ -155,7 +161,7 @@ impl FileMedium {
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new);
         let file = created.map_err(|error| FileError::new("create", &new, error))?;
         let size = u64::from(self.geometry.segment_size());
-        let filled = fill_with_zeros(&file, size).and_then(|()| file.sync_all());
+        let filled = fill(&file, 0, size, 0).and_then(|()| file.sync_all());
         if let Err(error) = filled {
             // Half a segment is of no use and holds space that the user needs.
             let _ = fs::remove_file(&new);
@@ -190,73 +196,105 @@ impl Medium for FileMedium {
     }
 
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
-        let path = self.path(slot);
-        let length = match self.readable(slot)? {
-            Some(file) => read_full(file, bytes, u64::from(position))
-                .map_err(|error| FileError::new("read", &path, error))?,
-            None => 0,
-        };
+        if position == 0 && self.access == Access::ReadOnly {
+            // The owner may have put another file in its place.
+            self.open.retain(|open| open.slot != slot);
+        }
+        let read =
+            self.segment(slot)?.map(|open| read_full(&open.file, bytes, u64::from(position)));
+        let length = read.unwrap_or(Ok(0));
+        let length = length.map_err(|error| FileError::new("read", &self.path(slot), error))?;
         bytes.get_mut(length..).unwrap_or_default().fill(self.geometry.erased());
         Ok(())
     }
 
     fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), FileError> {
-        let path = self.path(slot);
-        let slot = self.slot_mut(slot)?;
-        slot.unsynced = true;
-        let written = match &slot.file {
-            Some(file) => file.write_all_at(bytes, u64::from(position)),
+        let written = match self.segment(slot)? {
+            Some(open) => {
+                open.unsynced = true;
+                open.file.write_all_at(bytes, u64::from(position))
+            }
             None => Err(io::ErrorKind::NotFound.into()),
         };
-        written.map_err(|error| FileError::new("write to", &path, error))
+        written.map_err(|error| FileError::new("write to", &self.path(slot), error))
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), FileError> {
         let path = self.path(slot);
         let size = u64::from(self.geometry.segment_size());
-        let recycled = match &self.slot(slot)?.file {
-            Some(file) => Some((file, self.owns(file, &path)?)),
-            None => None,
-        };
-        match recycled {
-            // In place: the space is ours already, so recycling cannot run out of it.
-            Some((file, true)) => {
-                let cleared = file.set_len(size).and_then(|()| fill_with_zeros(file, size));
+        // A reader of another process may have created, or a person removed, the file since it was opened.
+        self.open.retain(|open| open.slot != slot);
+        let log = self.log.get().copied();
+        let recycled = match self.segment(slot)? {
+            Some(open) if owns(&open.file, log, &path)? => {
+                // In place: the space is ours already, so recycling cannot run out of it.
+                let cleared = open.file.set_len(size).and_then(|()| fill(&open.file, 0, size, 0));
                 cleared.map_err(|error| FileError::new("clear", &path, error))?;
+                true
             }
-            Some((_, false)) => {
+            Some(_) => {
                 self.set_foreign_aside(&path)?;
-                let file = self.create_segment(&path)?;
-                self.slot_mut(slot)?.file = Some(file);
+                false
             }
-            None => {
-                let file = self.create_segment(&path)?;
-                self.slot_mut(slot)?.file = Some(file);
-            }
+            None => false,
+        };
+        if !recycled {
+            let file = self.create_segment(&path)?;
+            self.keep_open(slot, file);
         }
-        self.slot_mut(slot)?.unsynced = true;
+        self.adopt(slot);
         Ok(())
     }
 
+    fn adopt(&mut self, slot: u32) {
+        if let Ok(Some(open)) = self.segment(slot) {
+            open.unsynced = true;
+        }
+    }
+
     fn sync(&mut self) -> Result<(), FileError> {
-        for slot in 0..self.geometry.segment_count() {
-            let path = self.path(slot);
-            let slot = self.slot_mut(slot)?;
-            if let (true, Some(file)) = (slot.unsynced, &slot.file) {
-                file.sync_data().map_err(|error| FileError::new("sync", &path, error))?;
-                slot.unsynced = false;
+        self.check_ownership()?;
+        for open in self.open.iter_mut().filter(|open| open.unsynced) {
+            if let Err(error) = open.file.sync_data() {
+                let slot = open.slot;
+                return Err(FileError::new("sync", &self.path(slot), error));
             }
+            open.unsynced = false;
         }
         Ok(())
     }
 }
 
-fn fill_with_zeros(file: &File, size: u64) -> io::Result<()> {
-    let zeros = vec![0; 1 << 16];
-    let mut at = 0;
-    while at < size {
-        let length = usize::try_from(size - at).unwrap_or(usize::MAX).min(zeros.len());
-        file.write_all_at(zeros.get(..length).unwrap_or_default(), at)?;
+/// Whether a file is a segment of this log, or blank.
+fn owns(file: &File, log: Option<LogId>, path: &Path) -> Result<bool, FileError> {
+    let mut head = [0; 32];
+    read_full(file, &mut head, 0).map_err(|error| FileError::new("read", path, error))?;
+    let (magic, rest) = head.split_at(SEGMENT_MAGIC.len());
+    let ours = magic == SEGMENT_MAGIC && log.is_some_and(|log| rest.ends_with(&log.0));
+    Ok(ours || head == [0; 32])
+}
+
+/// The segment files of a directory, by slot; none where there is no directory.
+fn segment_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let failed = |error| FileError::new("read the folder", directory, error);
+    let listing = match fs::read_dir(directory) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let paths: io::Result<Vec<PathBuf>> = listing.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(failed)?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    paths.sort();
+    Ok(paths)
+}
+
+/// Writes `value` from `at` up to `until`.
+fn fill(file: &File, mut at: u64, until: u64, value: u8) -> io::Result<()> {
+    let bytes = vec![value; 1 << 16];
+    while at < until {
+        let length = usize::try_from(until - at).unwrap_or(usize::MAX).min(bytes.len());
+        file.write_all_at(bytes.get(..length).unwrap_or_default(), at)?;
         at += length as u64;
     }
     Ok(())

@@ -3,14 +3,15 @@
 use crate::error::{FileError, OpenError};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 /// Held for the life of the owner. The operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct OwnerLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 impl OwnerLock {
@@ -30,7 +31,14 @@ impl OwnerLock {
         }
         // The number is only for people who wonder who holds the lock.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file, path })
+    }
+}
+
+impl OwnerLock {
+    /// Another handle of the lock file, to see whether it is still there.
+    pub(crate) fn file(&self) -> Result<File, FileError> {
+        self.file.try_clone().map_err(|error| FileError::new("keep", &self.path, error))
     }
 }
 

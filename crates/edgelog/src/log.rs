@@ -6,7 +6,9 @@ use crate::file::FileMedium;
 use crate::lock::OwnerLock;
 use crate::reader::Reader;
 use edgelog_core::{Cursor, CursorId, Item, LogId, Topic, TopicId};
+use edgelog_uplink::CURSOR_NAME as UPLINK_CURSOR;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -25,6 +27,8 @@ struct Shared {
     engine: Mutex<Engine>,
     /// Signalled when a watermark moves.
     moved: Condvar,
+    /// True while an uplink ships the log.
+    shipping: AtomicBool,
     directory: PathBuf,
     record_bytes_max: usize,
     _lock: OwnerLock,
@@ -46,6 +50,8 @@ pub struct Status {
     pub durable: u64,
     /// Durable records that opening found damaged near the end.
     pub damaged: u64,
+    /// Bytes behind the end that opening found written and not valid: a torn write, or records at the very end that rotted.
+    pub torn_bytes: u32,
     /// Segments in use.
     pub segments: u64,
     /// Segments in the ring.
@@ -74,6 +80,7 @@ impl Log {
         let shared = Shared {
             engine: Mutex::new(engine),
             moved: Condvar::new(),
+            shipping: AtomicBool::new(false),
             directory,
             record_bytes_max,
             _lock: lock,
@@ -84,11 +91,14 @@ impl Log {
     /// Appends an event to `topic`, which is created when it is new, and gives the record's offset.
     ///
     /// It is visible to readers at once, and durable after the next [`sync`](Self::sync). The record's time is the wall clock's.
-    /// Costs one write call.
+    /// A topic name has 1 to 64 bytes, a log 32 topics, a key at most 255 bytes.
+    /// Costs one write call; the first append of a process one sync more, and the first of a segment the writing of that segment's zeros and two syncs.
+    /// Power loss before the sync: the record is whole or absent.
     ///
     /// # Errors
     ///
-    /// [`AppendError`]; nothing was stored.
+    /// [`AppendError`]; the event was not stored, though its topic may have been. `Full` and a failure to make room for a segment pass
+    /// when there is room again; after any other failure of the file system the log takes no more until it is opened again.
     pub fn append(&self, topic: &str, event: &Event<'_>) -> Result<u64, AppendError> {
         let mut engine = self.engine();
         let topic = engine.topic(topic)?;
@@ -119,22 +129,31 @@ impl Log {
         Reader::start(self.clone(), start)
     }
 
-    /// The durable cursor `name`, created at `start` when it is new.
+    /// The durable cursor `name` (1 to 32 bytes; 8 in a log), created at `start`, or at the durable offset if that is lower, when it is new.
+    /// The name `kafka` belongs to shipping.
     ///
     /// # Errors
     ///
     /// [`AppendError`]: the name's length, too many cursors, a full log, or the file system's.
     pub fn cursor(&self, name: &str, start: u64) -> Result<CursorId, AppendError> {
+        if name == UPLINK_CURSOR {
+            return Err(AppendError::Reserved { what: "cursor" });
+        }
         self.engine().cursor(name, start)
     }
 
-    /// Moves a cursor: everything below `offset` is done. Durable with the next [`sync`](Self::sync); committing late, twice or out of order is harmless.
+    /// Moves a cursor: everything below `offset` is done. An offset above the durable one is held at it: [`sync`](Self::sync) first. Durable with the next [`sync`](Self::sync); committing late, twice or out of order is harmless.
     ///
     /// # Errors
     ///
     /// [`AppendError`]; the cursor then holds in memory at the most.
     pub fn commit(&self, cursor: CursorId, offset: u64) -> Result<(), AppendError> {
-        self.engine().commit(cursor, offset, 0)
+        let mut engine = self.engine();
+        // What was not acknowledged must not be passed over: this one cursor is moved by Kafka alone.
+        if engine.cursors().iter().any(|known| known.id == cursor && known.name == UPLINK_CURSOR) {
+            return Err(AppendError::Reserved { what: "cursor" });
+        }
+        engine.commit(cursor, offset, 0)
     }
 
     /// The cursor as it stands; `None` for one of another log.
@@ -181,6 +200,7 @@ impl Log {
             visible: engine.visible(),
             durable: engine.durable(),
             damaged: engine.damaged(),
+            torn_bytes: engine.torn_bytes(),
             segments,
             segments_max,
         })
@@ -190,6 +210,15 @@ impl Log {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.shared.directory
+    }
+
+    /// Takes the log for shipping; false when it is shipped already.
+    pub(crate) fn begin_shipping(&self) -> bool {
+        !self.shared.shipping.swap(true, Ordering::SeqCst)
+    }
+
+    pub(crate) fn end_shipping(&self) {
+        self.shared.shipping.store(false, Ordering::SeqCst);
     }
 
     /// Waits until `ready` says so of the engine, or the time is over; gives what it said last.

@@ -2,7 +2,7 @@
 
 use crate::error::{FileError, OpenError};
 use crate::event::now_ms;
-use crate::file::{Access, FileMedium, Stored};
+use crate::file::{FileMedium, Stored};
 use crate::lock::OwnerLock;
 use crate::log::Log;
 use edgelog_core::{Geometry, LogId, MountError};
@@ -83,7 +83,8 @@ impl Options {
             return Err(OpenError::NotALog { path: directory.to_owned(), files });
         }
         let geometry = self.geometry(stored)?;
-        let medium = FileMedium::open(directory, geometry, Access::Owner)?;
+        let medium = FileMedium::new(directory, geometry, Some(lock.file()?));
+        medium.mend_lengths()?;
         let buffer_len = self.record_bytes_max.max(RECORD_BYTES_MAX_MIN);
         let buffer_len = usize::try_from(buffer_len).unwrap_or(usize::MAX);
         let buffer = vec![0; buffer_len];

@@ -2,7 +2,7 @@
 
 use crate::error::{FileError, OpenError, ReadError};
 use crate::event::Start;
-use crate::file::{Access, FileMedium, Stored};
+use crate::file::{FileMedium, Stored};
 use crate::reader::{frame_buffer, skip_to_time, time_of};
 use edgelog_core::{Cursor, Item, LogId, LogView, MountError, Topic, TopicId};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ impl View {
         };
         let Stored { geometry, files, .. } = FileMedium::stored(directory)?;
         let geometry = geometry.ok_or_else(|| no_log(files))?;
-        let medium = FileMedium::open(directory, geometry, Access::ReadOnly)?;
+        let medium = FileMedium::new(directory, geometry, None);
         let mut inner = LogView::open(medium).map_err(|source| match source {
             MountError::NoLog { .. } => no_log(files),
             source => mount_error(directory, source),

@@ -138,10 +138,11 @@ fn a_reader_starts_at_the_earliest_the_latest_an_offset_or_a_time_and_waits_for_
 
     let reader = log.reader(Start::Latest).unwrap();
     assert!(!reader.wait(Duration::from_millis(1)), "nothing comes by itself");
-    let producer = log.clone();
-    let appending = std::thread::spawn(move || append(&producer, 1));
-    assert!(reader.wait(Duration::from_secs(60)), "an append wakes a waiting reader");
-    appending.join().unwrap();
+    let (told, answer) = std::sync::mpsc::channel();
+    // Far longer than the test waits for the answer: only the append can be what ends it.
+    std::thread::spawn(move || told.send(reader.wait(Duration::from_secs(3600))));
+    append(&log, 1);
+    assert_eq!(answer.recv_timeout(Duration::from_secs(60)), Ok(true), "an append wakes a reader");
 }
 
 #[test]
@@ -229,4 +230,106 @@ fn many_threads_append_to_one_log_and_every_record_has_its_own_offset() {
     offsets.sort_unstable();
     assert_eq!(offsets, (0..4000).collect::<Vec<_>>());
     assert_eq!(log.sync().unwrap(), 4000);
+}
+
+#[test]
+fn any_flipped_bit_in_the_first_header_leaves_the_log_open_to_owners_and_readers() {
+    let folder = tempfile::tempdir().unwrap();
+    append(&options().open(folder.path()).unwrap(), 1500);
+    let path = folder.path().join("00000000.seg");
+    let good = fs::read(&path).unwrap();
+    for bit in 0..80 * 8 {
+        let mut bytes = good.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &bytes).unwrap();
+        let log =
+            options().open(folder.path()).unwrap_or_else(|error| panic!("bit {bit}: {error}"));
+        assert_eq!(log.status().unwrap().visible, 1500, "bit {bit}");
+        let (offsets, _) = read_all(&mut View::open(folder.path(), Start::Earliest).unwrap());
+        assert_eq!(offsets.last(), Some(&1499), "bit {bit}");
+    }
+}
+
+#[test]
+fn a_larger_log_in_the_place_of_a_segment_does_not_take_the_log_over() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    append(&options().open(folder.path()).unwrap(), 1500);
+    append(&Options::new().segment_bytes(1 << 20).open(other.path()).unwrap(), 3);
+    let id = View::open(folder.path(), Start::Earliest).unwrap().id();
+    fs::copy(other.path().join("00000000.seg"), folder.path().join("00000000.seg")).unwrap();
+    let log = Options::new().open(folder.path()).unwrap();
+    assert_eq!((log.status().unwrap().id, log.status().unwrap().visible), (id, 1500));
+}
+
+#[test]
+fn a_newest_segment_that_was_cut_short_is_told_and_its_identities_are_not_given_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut given = std::collections::HashSet::new();
+    let take = |given: &mut std::collections::HashSet<(u32, u64)>, from: u64| {
+        let mut view = View::open(folder.path(), Start::Offset(from)).unwrap();
+        while let Some(item) = view.next().unwrap() {
+            if let Item::Record(record) = item {
+                let name = (record.identity.epoch, record.identity.offset);
+                assert!(given.insert(name), "{name:?} names two records");
+            }
+        }
+    };
+    // Three mounts, so that the epochs of two of them are cut away too.
+    for round in 0..3 {
+        append(&options().open(folder.path()).unwrap(), 5);
+        take(&mut given, round * 5);
+    }
+    let segment = folder.path().join("00000000.seg");
+    fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(250).unwrap();
+    let log = options().open(folder.path()).unwrap();
+    let status = log.status().unwrap();
+    assert!(status.visible < 15 && status.torn_bytes > 0, "{status:?}");
+    append(&log, 5);
+    drop(log);
+    take(&mut given, status.visible);
+    assert_eq!(fs::metadata(&segment).unwrap().len(), 16 << 10, "it has its length again");
+}
+
+#[test]
+fn a_ring_of_more_segments_than_files_may_be_open_is_opened_written_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let many = Options::new().segment_bytes(2048).budget_bytes(200 * 2048);
+    append(&many.open(folder.path()).unwrap(), 12_000);
+    let log = many.open(folder.path()).unwrap();
+    assert!(log.status().unwrap().segments > 100);
+    let mut view = View::open(folder.path(), Start::Earliest).unwrap();
+    assert_eq!(read_all(&mut view), ((0..12_000).collect(), 0));
+    let open = fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
+        let target = entry.as_ref().map(|entry| fs::read_link(entry.path()));
+        matches!(target, Ok(Ok(path)) if path.starts_with(folder.path()))
+    });
+    assert!(open.count() < 80, "one owner and one view keep some 32 files each");
+}
+
+#[test]
+fn an_owner_whose_lock_was_removed_says_so_and_calls_nothing_durable() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = options().open(folder.path()).unwrap();
+    append(&log, 1);
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    log.append("numbers", &Event::new(b"more")).unwrap();
+    let refused = log.sync().unwrap_err().to_string();
+    assert!(refused.contains("another process may own the log"), "{refused}");
+    assert_eq!(log.status().unwrap().durable, 1);
+    assert!(log.append("numbers", &Event::new(b"more")).is_err());
+}
+
+#[test]
+fn a_log_is_shipped_once_at_a_time_and_nobody_else_moves_its_cursor() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = options().open(folder.path()).unwrap();
+    append(&log, 3);
+    let nowhere = edgelog::ShipOptions::new("127.0.0.1:1");
+    let uplink = log.ship(&nowhere).unwrap();
+    assert!(matches!(log.ship(&nowhere), Err(edgelog::ShipError::AlreadyShipping)));
+    let cursor = log.cursors()[0].id;
+    assert!(log.cursor("kafka", 0).is_err() && log.commit(cursor, 3).is_err());
+    assert_eq!(uplink.status().shipped, 0);
+    drop(uplink);
+    log.ship(&nowhere).unwrap();
 }

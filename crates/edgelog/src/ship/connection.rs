@@ -3,17 +3,26 @@
 use crate::log::Waker;
 use crossbeam::channel::Sender;
 use std::io::{self, ErrorKind, Read};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// What a connection tells the driver, with the connection's number: news of one that was given up is ignored.
 pub(crate) type News = (u64, Incoming);
 
 pub(crate) enum Incoming {
-    Connected(TcpStream),
+    Connected(Socket),
     Failed(io::Error),
     Bytes(Vec<u8>),
     Closed,
+}
+
+/// A socket that is shut down when it is dropped, wherever it is then, so that the thread that reads it ends.
+pub(crate) struct Socket(pub(crate) TcpStream);
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
 }
 
 /// Longer than any healthy handshake, also over a satellite.
@@ -37,7 +46,7 @@ pub(crate) fn start(
         };
         match open(&address) {
             Ok((stream, copy)) => {
-                if tell(Incoming::Connected(copy)) {
+                if tell(Incoming::Connected(Socket(copy))) {
                     pass_on(stream, tell);
                 }
             }

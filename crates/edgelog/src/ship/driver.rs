@@ -1,6 +1,6 @@
 //! Drives the sans-IO uplink: log, clock and TCP.
 
-use super::connection::{self, Incoming, News};
+use super::connection::{self, Incoming, News, Socket};
 use super::status::{Board, LinkState};
 use super::{ShipOptions, shipped};
 use crate::FileError;
@@ -11,7 +11,6 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use edgelog_kafka::{Config, Event, Instant, ParkReason, Target};
 use edgelog_uplink::{Error, Notice, Step, Uplink};
 use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub(super) struct Driver {
     /// The number of the connection in use; news of others is stale.
     connection: u64,
     address: String,
-    socket: Option<TcpStream>,
+    socket: Option<Socket>,
     request: Vec<u8>,
     /// The durable offset when the uplink last had nothing to do.
     seen_durable: u64,
@@ -80,7 +79,9 @@ impl Driver {
             while let Ok(news) = self.news.try_recv() {
                 self.take(news);
             }
-            match self.poll() {
+            let step = self.poll();
+            self.board.set_link(LinkState::of(self.uplink.state(), self.now()));
+            match step {
                 Ok(Step::Idle) => self.wait(),
                 Ok(step) => self.carry_out(step),
                 Err(error) => {
@@ -88,7 +89,6 @@ impl Driver {
                     let _ = self.log.wait_until(PATIENCE, |_| self.board.stopping());
                 }
             }
-            self.board.set_link(LinkState::of(self.uplink.state(), self.now()));
         }
         self.hang_up();
     }
@@ -160,15 +160,13 @@ impl Driver {
     fn hang_up(&mut self) {
         self.connection += 1;
         self.board.set_socket(None);
-        if let Some(socket) = self.socket.take() {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
+        self.socket = None;
     }
 
     fn transmit(&mut self, with_batch: bool) -> io::Result<()> {
         let now = self.now();
         let length = self.uplink.transmit(now, &mut self.request).map_err(io::Error::other)?;
-        let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        let Socket(socket) = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         socket.write_all(self.request.get(..length).unwrap_or_default())?;
         if with_batch {
             socket.write_all(self.uplink.batch())?;
@@ -182,7 +180,7 @@ impl Driver {
         }
         match incoming {
             Incoming::Connected(socket) => {
-                self.board.set_socket(socket.try_clone().ok());
+                self.board.set_socket(socket.0.try_clone().ok());
                 self.socket = Some(socket);
                 self.uplink.handle_connected();
             }
@@ -209,6 +207,7 @@ impl Driver {
             Notice::Producer(Event::Parked(ParkReason::UnknownTopic)) => format!(
                 "the topic '{topic}' does not exist at {address}: create it, for example with 'kafka-topics.sh --bootstrap-server {address} --create --topic {topic}' - everything is kept and is shipped when it exists"
             ),
+            Notice::Producer(_) if address.is_empty() => notice.to_string(),
             Notice::Producer(_) => format!("{address}: {notice}"),
             _ => notice.to_string(),
         }

@@ -79,6 +79,8 @@ pub enum ShipError {
     Options(String),
     /// The log cannot store the shipping cursor.
     Log(edgelog_uplink::Error<crate::FileError>),
+    /// An uplink of this log is alive already: two would send everything twice.
+    AlreadyShipping,
     /// No thread could be started.
     Thread(std::io::Error),
 }
@@ -88,6 +90,9 @@ impl fmt::Display for ShipError {
         match self {
             Self::Options(what) => f.write_str(what),
             Self::Log(error) => error.fmt(f),
+            Self::AlreadyShipping => {
+                f.write_str("the log is being shipped already: drop the other uplink first")
+            }
             Self::Thread(error) => write!(f, "cannot start the shipping thread: {error}"),
         }
     }
@@ -96,7 +101,7 @@ impl fmt::Display for ShipError {
 impl std::error::Error for ShipError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Options(_) => None,
+            Self::Options(_) | Self::AlreadyShipping => None,
             Self::Log(error) => Some(error),
             Self::Thread(error) => Some(error),
         }
@@ -119,7 +124,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`ShipError`]: the options cannot be, or the log cannot store the cursor.
+    /// [`ShipError`]: the options cannot be, the log is being shipped already, or it cannot store the cursor.
     pub fn ship(&self, options: &ShipOptions) -> Result<Uplink, ShipError> {
         check_addresses(&options.bootstrap)?;
         let id = self.engine().id();
@@ -133,14 +138,19 @@ impl Log {
         })?;
         let config = Config::new(&options.client_id, &options.topic, partition, seed)
             .map_err(|error| ShipError::Options(error.to_string()))?;
-        let board = Arc::new(Board::default());
-        let driver = Driver::new(self.clone(), config, options, Arc::clone(&board))
-            .map_err(ShipError::Log)?;
+        if !self.begin_shipping() {
+            return Err(ShipError::AlreadyShipping);
+        }
+        // From here on every way out, also an error, drops this handle and so ends the shipping.
+        let mut uplink = Uplink { log: self.clone(), board: Arc::default(), thread: None };
+        let board = Arc::clone(&uplink.board);
+        let driver = Driver::new(self.clone(), config, options, board).map_err(ShipError::Log)?;
         let thread = std::thread::Builder::new()
             .name("edgelog-uplink".to_owned())
             .spawn(move || driver.run())
             .map_err(ShipError::Thread)?;
-        Ok(Uplink { log: self.clone(), board, thread: Some(thread) })
+        uplink.thread = Some(thread);
+        Ok(uplink)
     }
 }
 
@@ -172,6 +182,7 @@ impl Drop for Uplink {
             // The driver never blocks for longer than a write to a socket that `stop` has just shut down.
             let _ = thread.join();
         }
+        self.log.end_shipping();
     }
 }
 
@@ -182,18 +193,45 @@ pub(crate) fn shipped(engine: &crate::log::Engine) -> u64 {
 }
 
 fn check_addresses(addresses: &[String]) -> Result<(), ShipError> {
-    let valid = |address: &String| {
-        address
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    };
-    match addresses.iter().find(|address| !valid(address)) {
+    match addresses.iter().find(|address| !is_address(address)) {
         None if addresses.is_empty() => {
             Err(ShipError::Options("no Kafka address was given: write HOST:PORT".to_owned()))
         }
         None => Ok(()),
         Some(wrong) => Err(ShipError::Options(format!(
-            "'{wrong}' is not a Kafka address: write HOST:PORT, for example localhost:9092"
+            "'{wrong}' is not a Kafka address: write HOST:PORT, for example localhost:9092 or [::1]:9092"
         ))),
+    }
+}
+
+fn is_address(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let foreign = |c: char| c.is_whitespace() || c == '/' || (c == ':' && !bracketed);
+    !host.is_empty() && !host.contains(foreign) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port_and_nothing_else() {
+        for good in ["localhost:9092", "10.0.0.1:1", "[::1]:9092", "kafka-1.plant.example:65535"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "localhost",
+            "localhost:",
+            ":9092",
+            "a:0",
+            "a:99999",
+            "::1:9092",
+            "http://a:1",
+            "a b:1",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
     }
 }

@@ -79,11 +79,13 @@ struct Shown {
     connections: u64,
     notices: VecDeque<String>,
     notices_dropped: u64,
-    last_notice: String,
+    /// What was said since records were last acknowledged or could be: an outage says the same things at every try.
+    said: VecDeque<String>,
     socket: Option<TcpStream>,
 }
 
 const NOTICES_MAX: usize = 64;
+const SAID_MAX: usize = 8;
 
 impl Board {
     pub(crate) fn status(&self, shipped: u64) -> UplinkStatus {
@@ -113,7 +115,11 @@ impl Board {
     }
 
     pub(crate) fn set_link(&self, link: LinkState) {
-        self.shown().link = link;
+        let mut shown = self.shown();
+        if link == LinkState::Shipping && shown.link != LinkState::Shipping {
+            shown.said.clear();
+        }
+        shown.link = link;
     }
 
     pub(crate) fn set_socket(&self, socket: Option<TcpStream>) {
@@ -122,13 +128,16 @@ impl Board {
         shown.socket = socket;
     }
 
-    /// Adds a sentence, unless it is the one that was added last: an outage says the same thing at every try.
+    /// Adds a sentence, unless it was said before in the same outage.
     pub(crate) fn notice(&self, notice: String) {
         let mut shown = self.shown();
-        if shown.last_notice == notice {
+        if shown.said.contains(&notice) {
             return;
         }
-        shown.last_notice.clone_from(&notice);
+        if shown.said.len() == SAID_MAX {
+            shown.said.pop_front();
+        }
+        shown.said.push_back(notice.clone());
         if shown.notices.len() == NOTICES_MAX {
             shown.notices.pop_front();
             shown.notices_dropped += 1;
