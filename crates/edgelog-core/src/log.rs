@@ -19,6 +19,9 @@ use crate::types::{Class, CursorId, Event, LogId, TopicId};
 /// Bytes at the end of the last free segment that records leave to cursors and anchors, so that a full log can still be emptied.
 pub const CONTROL_RESERVE: u32 = 512;
 
+/// Bytes of that reserve that commits leave to anchors: a commit that finds no room holds in memory, and an anchor may not.
+const ANCHOR_RESERVE: u32 = 256;
+
 /// One totally ordered log on one medium, open for appending.
 ///
 /// `B` is the frame buffer: a record's whole frame must fit, and it must hold a segment header with its snapshot. Nothing else is allocated.
@@ -32,6 +35,7 @@ pub struct Log<M, B> {
     state: State,
     durable: u64,
     damaged: u64,
+    mounted_at: u64,
     torn_bytes: u32,
     epochs_lost: u32,
     /// True once this mount wrote its epoch: only then may it append.
@@ -121,6 +125,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             state,
             durable,
             damaged,
+            mounted_at: durable,
             torn_bytes,
             epochs_lost,
             opened: false,
@@ -268,7 +273,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         // A commit is true whether it is stored or not, and may be what frees the next segment, whose snapshot then has it.
         let _ = self.state.apply(&commit);
         self.unsaved |= 1 << place;
-        let time_delta = self.make_room(length, self.ring.end.time, 0)?;
+        let time_delta = self.make_room(length, self.ring.end.time, ANCHOR_RESERVE)?;
         if self.ring.newest.generation == generation {
             self.program_control(&commit, time_delta)?;
         }
@@ -344,6 +349,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// that rotted, which cannot be told apart. They are overwritten; no identity that they may have had is given again.
     pub fn torn_bytes(&self) -> u32 {
         self.torn_bytes
+    }
+
+    /// The offset at which the log ended when it was mounted: nothing from it on can have left the device before.
+    pub fn mounted_at(&self) -> u64 {
+        self.mounted_at
     }
 
     /// Durable records that mounting found damaged at or near the end of the log.
