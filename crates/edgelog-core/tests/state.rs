@@ -248,6 +248,21 @@ fn a_number_of_a_topic_whose_frame_was_damaged_is_not_given_to_another_name() {
 }
 
 #[test]
+fn the_number_of_the_last_topic_is_not_given_again_while_records_carry_it() {
+    let medium = Bytes::new(4096, 2, 1, 0);
+    let mut log = create(&medium);
+    let lost = log.topic("to be damaged").unwrap();
+    let event = Event { topic: lost, class: Class::Normal, key: None, payload: b"x" };
+    log.append(&event, NOW).unwrap();
+    log.sync().unwrap();
+    log.append(&event, NOW).unwrap();
+    log.sync().unwrap();
+    medium.flip(medium.find(b"to be damaged") * 8);
+    let mut log = mount(&medium);
+    assert_ne!(log.topic("new").unwrap(), lost);
+}
+
+#[test]
 fn creating_needs_room_for_a_header_and_never_replaces_a_log() {
     let medium = Bytes::new(1024, 2, 1, 0);
     let small = Log::create(medium.clone(), vec![0; 79], common::ID, NOW);
