@@ -3,7 +3,7 @@
 use crate::batch::{Built, Replaced, Start, build};
 use crate::headers::Reason;
 use core::fmt;
-use edgelog_core::{AppendError, CursorId, Log, Medium, ReadError, Reader};
+use edgelog_core::{AppendError, CursorId, GapReason, Log, Medium, ReadError, Reader};
 use edgelog_kafka::producer::RebaseError;
 use edgelog_kafka::wire::RequestError;
 use edgelog_kafka::{Action, Anchor, Config, Event, Producer, Resume, State, Target};
@@ -301,17 +301,29 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
         log: &mut Log<M, L>,
     ) -> Result<(), Error<M::Error>> {
         if let Some(anchor) = self.unpersisted {
-            // An anchor whose base is behind the cursor promises a gap record: the cursor must not be older than it.
-            let known = log.cursors().iter().find(|cursor| cursor.id == self.cursor);
-            if let Some((offset, mark)) = known.map(|cursor| (cursor.offset, cursor.mark)) {
-                log.commit(self.cursor, offset, mark).map_err(Error::Store)?;
-            }
-            log.set_anchor(self.cursor, &anchor.to_bytes()).map_err(Error::Store)?;
-            log.sync().map_err(Error::Store)?;
-            self.unsynced = false;
+            self.store(&anchor, log).map_err(Error::Store)?;
             self.producer.anchor_persisted(&anchor);
             self.unpersisted = None;
         }
+        Ok(())
+    }
+
+    fn store<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+        &mut self,
+        anchor: &Anchor,
+        log: &mut Log<M, L>,
+    ) -> Result<(), AppendError<M::Error>> {
+        let known = log.cursors().iter().find(|cursor| cursor.id == self.cursor);
+        let stored = known.is_some_and(|cursor| *cursor.anchor == anchor.to_bytes());
+        if let (Some(cursor), false) = (known, stored) {
+            // An anchor behind the cursor promises a gap record for what lies between: a cursor that is stored must not be older
+            // than it was when that was promised.
+            let (offset, mark) = (cursor.offset, cursor.mark);
+            log.commit(self.cursor, offset, mark)?;
+            log.set_anchor(self.cursor, &anchor.to_bytes())?;
+        }
+        log.sync()?;
+        self.unsynced = false;
         Ok(())
     }
 
@@ -385,22 +397,44 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
                 let taken = self.producer.produce(index, count, len).is_ok();
                 Ok(if taken { Fed::Yes } else { Fed::Nothing })
             }
-            Built::Gap { from, to, reason } => match self.producer.rebase(to - 1) {
-                Ok(()) => Ok(Fed::Notice(Notice::Gap { from, to })),
-                // Reading back did not tell whether what is before the gap is stored; the acknowledgement of a batch does. The
-                // gap's first record is told alone for that, under the old anchor.
-                Err(RebaseError::Unsettled) if self.confirming == Some(index) => {
-                    self.replaced = Some(Replaced { offset: from, reason: Reason::Log(reason) });
-                    Ok(Fed::Yes)
-                }
-                Err(RebaseError::Unsettled) => self.settle(index, log),
-                Err(_) => Ok(Fed::Nothing),
-            },
+            Built::Gap { from, to, reason } => self.tell_gap(from, to, reason, log),
             Built::TooLarge { offset } => {
                 self.replaced = Some(Replaced { offset, reason: Reason::TooLarge });
                 Ok(Fed::Yes)
             }
             Built::Nothing => self.settle(index, log),
+        }
+    }
+
+    /// Moves the anchor to the last of several missing records, where one gap record tells them all.
+    ///
+    /// The first of them is told alone, under the old anchor, when that cannot be: when reading back did not tell whether what is
+    /// before the gap is stored (its acknowledgement settles that), and when the log is too full for another anchor.
+    fn tell_gap<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+        &mut self,
+        from: u64,
+        to: u64,
+        reason: GapReason,
+        log: &mut Log<M, L>,
+    ) -> Result<Fed, Error<M::Error>> {
+        let alone = match self.producer.rebased(to - 1) {
+            Ok(None) => false,
+            Ok(Some(anchor)) => match self.store(&anchor, log) {
+                Ok(()) => false,
+                Err(AppendError::Full) => true,
+                Err(error) => return Err(Error::Store(error)),
+            },
+            Err(RebaseError::Unsettled) if self.confirming == Some(from) => true,
+            Err(RebaseError::Unsettled) => return self.settle(from, log),
+            Err(_) => return Ok(Fed::Nothing),
+        };
+        if alone {
+            self.replaced = Some(Replaced { offset: from, reason: Reason::Log(reason) });
+            return Ok(Fed::Yes);
+        }
+        match self.producer.rebase(to - 1) {
+            Ok(()) => Ok(Fed::Notice(Notice::Gap { from, to })),
+            Err(_) => Ok(Fed::Nothing),
         }
     }
 

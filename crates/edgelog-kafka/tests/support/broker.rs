@@ -72,8 +72,6 @@ pub struct Cluster {
     pub errors: VecDeque<(ApiKey, i16)>,
     /// Milliseconds of silence asked for in each Produce response.
     pub throttle_ms: i32,
-    /// Whether a batch of more than one record is refused for its size; the caller sees to that.
-    pub only_single_records: bool,
     producers: BTreeMap<i64, Known>,
     next_producer_id: i64,
     /// Requests seen, by API, for tests that count them.
@@ -92,7 +90,6 @@ impl Default for Cluster {
             describes: true,
             errors: VecDeque::new(),
             throttle_ms: 0,
-            only_single_records: false,
             producers: BTreeMap::new(),
             next_producer_id: 4000,
             seen: Vec::new(),
