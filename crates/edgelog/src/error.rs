@@ -62,7 +62,7 @@ impl std::error::Error for FileError {
     }
 }
 
-/// Why a log could not be opened. Nothing was changed in its directory.
+/// Why a log could not be opened. The log, if there is one, was not changed; the folder and its lock file may have been created.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -84,6 +84,8 @@ pub enum OpenError {
     },
     /// The options ask for sizes that cannot be, or that this existing log does not have.
     Sizes(String),
+    /// The system gives no random number for the id of a new log.
+    NoRandomId(String),
     /// A file operation failed.
     File(FileError),
     /// The log is there and cannot be mounted.
@@ -114,6 +116,7 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             Self::Sizes(what) => f.write_str(what),
+            Self::NoRandomId(why) => write!(f, "the system gives no random log id: {why}"),
             Self::File(error) => error.fmt(f),
             Self::Mount { path, source } => write!(f, "cannot open {}: {source}", path.display()),
         }

@@ -20,7 +20,44 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! One process owns a log (a lock file says which); any number of others may read it through a [`View`].
+//! One process owns a log (a lock file says which); any number of others may read it through a [`View`]:
+//!
+//! ```
+//! # let directory = tempfile::tempdir()?;
+//! # edgelog::Options::new().open(directory.path())?.append("door", &edgelog::Event::new(b"open"))?;
+//! # let path = directory.path();
+//! use edgelog::{Start, View};
+//!
+//! let mut view = View::open(path, Start::Earliest)?;
+//! while let Some(item) = view.next()? {
+//!     println!("{item:?}");
+//! }
+//! view.refresh()?; // takes in what was appended since; a follower does this a few times a second
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A consumer that must not lose its place has a durable cursor:
+//!
+//! ```
+//! # let directory = tempfile::tempdir()?;
+//! # let log = edgelog::Options::new().open(directory.path())?;
+//! # log.append("door", &edgelog::Event::new(b"open"))?;
+//! # log.sync()?;
+//! use edgelog::Start;
+//!
+//! let cursor = log.cursor("door-lamp", 0)?;
+//! let from = log.cursor_state(cursor).map_or(0, |cursor| cursor.offset);
+//! let mut reader = log.reader(Start::Offset(from))?;
+//! while let Some(_item) = reader.next()? {
+//!     // Handle it; after a crash it may come again, so handling must be idempotent.
+//! }
+//! log.commit(cursor, reader.offset())?;
+//! log.sync()?; // from here on the cursor survives a power cut
+//! # assert_eq!(log.cursor_state(cursor).map(|cursor| cursor.offset), Some(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! And everything durable goes to Kafka for as long as the [`Uplink`] lives ([`Log::ship`]).
 
 mod error;
 mod event;
@@ -33,9 +70,11 @@ mod ship;
 mod view;
 
 pub use edgelog_core::{
-    Class, Cursor, CursorId, FORMAT_VERSION, Gap, GapReason, Geometry, Identity, Item, LogId,
-    Record, Topic, TopicId,
+    CURSOR_NAME_LEN_MAX, CURSORS_MAX, Class, Cursor, CursorId, FORMAT_VERSION, Gap, GapReason,
+    Geometry, Identity, Item, KEY_LEN_MAX, LogId, MountError, Record, TOPIC_NAME_LEN_MAX,
+    TOPICS_MAX, Topic, TopicId,
 };
+pub use edgelog_uplink::Error as ShippingStateError;
 pub use error::{AppendError, FileError, OpenError, ReadError};
 pub use event::{Event, Start, now_ms};
 pub use log::{Log, Status};

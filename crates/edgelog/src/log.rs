@@ -113,7 +113,8 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// The file system failed: the log takes no more until it is opened again; what was durable still is.
+    /// The file system failed: the log takes no more until it is opened again, which needs all clones, readers and uplinks of it dropped
+    /// first; what was durable still is.
     pub fn sync(&self) -> Result<u64, AppendError> {
         let durable = self.engine().sync()?;
         self.shared.moved.notify_all();

@@ -57,7 +57,9 @@ impl Options {
         self
     }
 
-    /// The largest record with its header, in bytes, at least 8 KiB. Default: 512 KiB. Takes as much memory for each log and reader.
+    /// The largest record with its header, in bytes; at least 8 KiB, a smaller value counts as that. Default: 512 KiB. A record must also
+    /// fit a segment beside its header, so small segments make the limit smaller. The owner keeps a buffer of this size; a reader keeps one of
+    /// a whole segment, of which the system gives only the pages that a record reaches.
     #[must_use]
     pub const fn record_bytes_max(mut self, bytes: u32) -> Self {
         self.record_bytes_max = bytes;
@@ -132,7 +134,6 @@ impl Options {
 
 fn random_id() -> Result<LogId, OpenError> {
     let mut id = [0; 16];
-    getrandom::fill(&mut id)
-        .map_err(|error| OpenError::Sizes(format!("the system gives no random log id: {error}")))?;
+    getrandom::fill(&mut id).map_err(|error| OpenError::NoRandomId(error.to_string()))?;
     Ok(LogId(id))
 }

@@ -13,7 +13,7 @@ pub const FORMAT_VERSION: u16 = 1;
 
 /// The log and the sizes that the start of a segment tells, for opening an image of unknown sizes.
 ///
-/// `bytes` must hold the header with its snapshot ([`HEADER_LEN_MAX`] bytes always do); a header whose CRC does not match is `None`.
+/// `bytes` must hold the header with its snapshot ([`HEADER_LEN_MAX`](crate::HEADER_LEN_MAX) bytes always do); a header whose CRC does not match is `None`.
 #[must_use]
 pub fn stored_header(bytes: &[u8]) -> Option<(LogId, Geometry)> {
     let fixed = take(bytes, 0)?;

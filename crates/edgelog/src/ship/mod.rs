@@ -108,7 +108,8 @@ impl std::error::Error for ShipError {
     }
 }
 
-/// A log that is being shipped. Dropping it stops shipping; what was not acknowledged is shipped next time.
+/// A log that is being shipped. Dropping it stops shipping, within the time of one write to a socket that is shut down; what was not
+/// acknowledged is shipped next time.
 #[derive(Debug)]
 pub struct Uplink {
     log: Log,
