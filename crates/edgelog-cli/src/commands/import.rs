@@ -3,6 +3,7 @@
 mod feed;
 mod resume;
 mod table;
+mod tape;
 
 use crate::commands::ship::{left_over, wait_until_shipped};
 use crate::failure::sentence;

@@ -220,3 +220,60 @@ fn what_cannot_be_imported_says_why_and_leaves_no_log_behind() {
     }
     assert!(!place.log().exists());
 }
+
+#[test]
+fn a_bad_row_is_named_with_the_line_of_its_first_byte_whatever_stands_before_it() {
+    let place = Place::new();
+    for (content, lines) in [
+        ("a,b\r\n1,2\r\nbad\r\n3,4\r\n\r\n\r\nbad\r\n", &[3, 7][..]),
+        ("a,b\n\n1,2\n\n\nbad\n3,4\n", &[6]),
+        ("\n\na,b\n1,\"two\nlines\"\nbad\n", &[6]),
+        ("\u{feff}a,b\r\n1,\"two\r\nlines\"\r\nbad", &[4]),
+    ] {
+        let file = place.file("plant.csv", content);
+        let ended = place.run(&["import", &file]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let named: Vec<_> = ended.stderr.lines().collect();
+        assert_eq!(named.len(), lines.len(), "{named:?}");
+        for (named, line) in named.iter().zip(lines) {
+            assert!(named.starts_with(&format!("{file}:{line}: 1 column(s)")), "{named}");
+        }
+    }
+}
+
+#[test]
+fn from_line_counts_the_lines_of_the_file_and_not_its_rows() {
+    let place = Place::new();
+    let file = place.file("plant.csv", "a\r\n1\r\n\r\n2\r\n3\r\n");
+    place.done(&["import", &file, "--from-line", "4"]);
+    let rows: Vec<_> = place.records().iter().map(|r| r["value"]["row"].clone()).collect();
+    assert_eq!(rows, [2, 3]);
+}
+
+#[test]
+fn a_quote_that_is_never_closed_makes_a_bad_row_of_the_rest_of_the_file() {
+    let place = Place::new();
+    for rest in ["3,\"four\n5,6\n", "3,\"four", "3,\"four\"\"\n", "3,\"four\r\n\r\n"] {
+        let file = place.file("plant.csv", format!("a,b\r\n1,2\r\n\r\n{rest}"));
+        let ended = place.run(&["import", &file, "--json"]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let summary = json(&ended.stdout);
+        let counts = (summary["stored"].as_u64(), summary["bad"].as_u64());
+        assert_eq!(counts, (Some(1), Some(1)), "{rest:?}");
+        let words = format!("{file}:4: a quote that is opened here is never closed");
+        assert!(ended.stderr.contains(&words), "{rest:?}: {}", ended.stderr);
+        assert_eq!(place.run(&["import", &file, "--strict"]).code, Some(1));
+    }
+    for closed in ["3,\"four\"", "3,\"four\"\n\n", "3,fo\"ur", "3,\"fo\"\"ur\""] {
+        let file = place.file("plant.csv", format!("a,b\n{closed}"));
+        place.done(&["import", &file, "--strict"]);
+    }
+    let file = place.file("header.csv", "a,\"b\n1,2\n");
+    let ended = place.run(&["import", &file]);
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains(&format!("{file}:1: a quote that is opened")),
+        "{}",
+        ended.stderr
+    );
+}

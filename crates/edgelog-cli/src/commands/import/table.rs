@@ -1,34 +1,34 @@
 //! Rows of a CSV file as readings.
 
+use super::tape::{RowEnd, Tape, Taped};
 use crate::schema::{Field, Reading, Value};
 use crate::time::parse_event_time;
 use anyhow::{Context, anyhow, bail};
 use csv::{ByteRecord, ReaderBuilder};
 use edgelog::now_ms;
-use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 /// Names that a time column goes by, when none is given.
 const TIME_NAMES: [&str; 4] = ["timestamp", "time", "datetime", "date"];
 
-/// The longest row: more than the largest record holds.
-const ROW_BYTES_MAX: u64 = 1 << 20;
-
 /// Decimal digits that a `double` always holds.
 const EXACT_DIGITS: usize = 15;
+
+/// What is wrong with a row that swallows the rest of the file.
+const OPEN_QUOTE: &str =
+    "a quote that is opened here is never closed: the row takes in the rest of the file";
 
 /// A CSV file, read row by row.
 #[derive(Debug)]
 pub(super) struct Table {
     path: PathBuf,
-    reader: csv::Reader<RowBound<File>>,
-    /// Bytes that were read from the file since the newest row ended.
-    since_row: Rc<Cell<u64>>,
+    delimiter: u8,
+    reader: csv::Reader<Taped<File>>,
+    tape: Tape,
     headers: Vec<String>,
     record: ByteRecord,
+    row_end: RowEnd,
     /// Rows so far, the header not counted.
     rows: u64,
     bytes: u64,
@@ -57,22 +57,27 @@ impl Table {
         if about.is_dir() {
             bail!("{name} is a folder; name a CSV file in it");
         }
-        let since_row = Rc::new(Cell::new(0));
-        let file = RowBound { inner: file, since_row: Rc::clone(&since_row) };
+        let (file, tape) = Taped::new(file);
         let mut reader = ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(file);
-        let headers = reader.byte_headers().with_context(|| format!("{name}:1"))?;
-        since_row.set(0);
+        let headers = reader.byte_headers().with_context(|| format!("{name}:{}", tape.line()))?;
+        let headers = headers.clone();
+        let header_end = tape.end_row(reader.position().byte(), delimiter);
+        let line = header_end.line;
+        if header_end.open_quote {
+            bail!("{name}:{line}: {OPEN_QUOTE}");
+        }
         let headers: Result<Vec<String>, _> =
             headers.iter().map(|header| String::from_utf8(header.to_vec())).collect();
         let headers = headers.map_err(|_| {
-            anyhow!("{name}:1: the header row is not UTF-8; convert the file first")
+            anyhow!("{name}:{line}: the header row is not UTF-8; convert the file first")
         })?;
         if headers.iter().all(String::is_empty) {
-            bail!("{name}:1: there is no header row; the first row must name the columns");
+            bail!("{name}:{line}: there is no header row; the first row must name the columns");
         }
         let record = ByteRecord::new();
         let (path, bytes) = (path.to_owned(), about.len());
-        Ok(Self { path, reader, since_row, headers, record, rows: 0, bytes })
+        let row_end = RowEnd::default();
+        Ok(Self { path, delimiter, reader, tape, headers, record, row_end, rows: 0, bytes })
     }
 
     /// Finds the columns that were named, or that have a telling name.
@@ -86,11 +91,13 @@ impl Table {
         Ok(Columns { time, key: key.map(|name| self.column(name)).transpose()? })
     }
 
-    /// Goes to the next row; false at the end. Takes memory for [`ROW_BYTES_MAX`] at the most, and fails when a row is longer.
+    /// Goes to the next row; false at the end. Takes memory for the longest row at the most, and fails when a row is longer.
     pub(super) fn next_row(&mut self) -> anyhow::Result<bool> {
         let read = self.reader.read_byte_record(&mut self.record);
-        let more = read.with_context(|| format!("{}:{}", self.path.display(), self.line()))?;
-        self.since_row.set(0);
+        let more = read.with_context(|| format!("{}:{}", self.path.display(), self.tape.line()))?;
+        if more {
+            self.row_end = self.tape.end_row(self.reader.position().byte(), self.delimiter);
+        }
         self.rows += u64::from(more);
         Ok(more)
     }
@@ -106,9 +113,9 @@ impl Table {
         self.rows
     }
 
-    /// The line on which the row begins.
+    /// The line of the row's first byte.
     pub(super) fn line(&self) -> u64 {
-        self.record.position().map_or(1, csv::Position::line)
+        self.row_end.line
     }
 
     /// How far into the file, in bytes.
@@ -123,6 +130,9 @@ impl Table {
 
     /// The row as an event, or what is wrong with it.
     pub(super) fn row(&self, columns: &Columns) -> Result<Row, String> {
+        if self.row_end.open_quote {
+            return Err(OPEN_QUOTE.to_owned());
+        }
         let (found, expected) = (self.record.len(), self.headers.len());
         if found != expected {
             return Err(format!("{found} column(s) where the header has {expected}"));
@@ -154,27 +164,6 @@ impl Table {
             let file = self.path.display();
             format!("{file} has no column `{name}`; it has: {}", self.headers.join(", "))
         })
-    }
-}
-
-/// A file that ends in an error where the CSV reader would gather a row without end.
-#[derive(Debug)]
-struct RowBound<R> {
-    inner: R,
-    since_row: Rc<Cell<u64>>,
-}
-
-impl<R: Read> Read for RowBound<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let since_row = self.since_row.get();
-        if since_row > ROW_BYTES_MAX {
-            return Err(io::Error::other(format!(
-                "no row ends within {ROW_BYTES_MAX} bytes from here; is a quote missing?"
-            )));
-        }
-        let read = self.inner.read(buffer)?;
-        self.since_row.set(since_row + read as u64);
-        Ok(read)
     }
 }
 
