@@ -51,7 +51,7 @@ Exit codes:
   0    done
   1    failed, or `verify` found that records are missing; the reason is on standard error
   2    the command line was wrong
-  130  a second Ctrl-C (or SIGTERM) ended it at once; what it had synced is durable
+  130  a second Ctrl-C (or SIGTERM), more than a second after the first, ended it at once; what it had synced is durable
 
 One process owns a log (run, append, import, ship); any number of others may read it at the same time (tail, verify, info).";
 

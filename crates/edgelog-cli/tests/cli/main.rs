@@ -7,6 +7,7 @@ mod places;
 mod run;
 mod schema;
 mod ship;
+mod stop;
 mod support;
 mod tail;
 mod usage;

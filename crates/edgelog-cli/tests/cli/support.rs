@@ -89,7 +89,11 @@ impl Place {
 
     /// A command that goes on by itself, with its output caught.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let mut command = self.command(arguments);
+        Self::start_command(self.command(arguments))
+    }
+
+    /// The same, for `command`.
+    pub(crate) fn start_command(mut command: Command) -> Running {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Running { child: Some(command.spawn().expect("the binary runs")) }
     }
@@ -126,7 +130,13 @@ impl Running {
 
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
-        let script = format!("kill -{name} {}", self.id());
+        self.signals(&[name]);
+    }
+
+    /// Sends signals, each right after the one before.
+    pub(crate) fn signals(&self, names: &[&str]) {
+        let kill: Vec<_> = names.iter().map(|name| format!("kill -{name} {}", self.id())).collect();
+        let script = kill.join(" && ");
         let status = Command::new("sh").args(["-c", &script]).status().expect("sh runs");
         assert!(status.success());
     }
