@@ -60,6 +60,8 @@ struct At {
     reason: GapReason,
     /// What looking ahead may still cost in this segment.
     budget: Budget,
+    /// Where the next segment begins, once this one is known to be sealed.
+    ends: Option<u64>,
 }
 
 impl Reader {
@@ -132,6 +134,7 @@ impl At {
             epoch: header.epoch,
             reason,
             budget: Budget::new(&header.geometry),
+            ends: None,
         }
     }
 
@@ -144,6 +147,20 @@ impl At {
         wanted: u64,
         buffer: &mut [u8],
     ) -> Result<Option<Frame>, ReadError<M::Error>> {
+        if self.header.generation != ring.newest.generation {
+            let next = match self.ends {
+                Some(ends) if self.offset < ends => None,
+                _ => Some(ring.next_header(medium, self.header.generation)?),
+            };
+            self.ends = next.map_or(self.ends, |next| Some(next.base_offset));
+            // What still validates behind the last record is a leftover of a crash: its offsets were given again in the next segment.
+            if let Some(next) = next
+                && self.offset >= next.base_offset
+            {
+                *self = Self::start(next, GapReason::Damaged);
+                return Ok(None);
+            }
+        }
         let until = self.until(ring);
         let seed = self.seed(ring);
         let frame = match frame_into(medium, &seed, self.position, until, buffer)? {
