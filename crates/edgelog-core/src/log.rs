@@ -35,7 +35,7 @@ pub struct Log<M, B> {
     state: State,
     durable: u64,
     damaged: u64,
-    mounted_at: u64,
+    outbound: u64,
     torn_bytes: u32,
     epochs_lost: u32,
     /// True once this mount wrote its epoch: only then may it append.
@@ -125,7 +125,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             state,
             durable,
             damaged,
-            mounted_at: durable,
+            outbound: durable,
             torn_bytes,
             epochs_lost,
             opened: false,
@@ -351,9 +351,15 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         self.torn_bytes
     }
 
-    /// The offset at which the log ended when it was mounted: nothing from it on can have left the device before.
-    pub fn mounted_at(&self) -> u64 {
-        self.mounted_at
+    /// Nothing from this offset on, as it is numbered now, can have left the device: where the log ended when it was mounted, or what
+    /// [`mark_outbound`](Self::mark_outbound) said since. A receiver that knows more has records that this log has lost.
+    pub fn outbound(&self) -> u64 {
+        self.outbound
+    }
+
+    /// Records below `offset` are about to leave the device. Kept in memory only: the next mount knows its own end.
+    pub fn mark_outbound(&mut self, offset: u64) {
+        self.outbound = self.outbound.max(offset.min(self.durable));
     }
 
     /// Durable records that mounting found damaged at or near the end of the log.

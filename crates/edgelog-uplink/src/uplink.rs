@@ -165,7 +165,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
         let acked_offset = (mark > 0).then_some(mark);
         let resume = anchor.map(|anchor| Resume { anchor, acked_index: acked, acked_offset });
         Ok(Self {
-            producer: Producer::new(config, resume, acked..log.durable()),
+            producer: Producer::new(config, resume, acked..log.outbound().max(acked)),
             cursor,
             place: Reader::at(acked),
             batch,
@@ -394,6 +394,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
                 self.starts_with_gap = starts_with_gap;
                 self.confirming = None;
                 // The producer asked for this index and room, so it takes the batch; if not, it asks again.
+                log.mark_outbound(index + u64::from(count));
                 let taken = self.producer.produce(index, count, len).is_ok();
                 Ok(if taken { Fed::Yes } else { Fed::Nothing })
             }

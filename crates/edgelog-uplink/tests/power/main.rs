@@ -20,6 +20,9 @@ use world::{BAD, Trouble, World};
 /// Random lives per run; `EDGELOG_SEEDS` asks for more, `EDGELOG_SEED` for one only.
 const SEEDS: u64 = 3_000;
 
+/// Lives in which a promise was once broken.
+const ONCE_FAILED: [u64; 3] = [176, 2_182, 51_407];
+
 const GEOMETRIES: [(u32, u32); 4] = [(2048, 3), (1536, 4), (4096, 3), (2048, 6)];
 
 fn world(seed: u64) -> World {
@@ -170,9 +173,9 @@ fn gap(seed: u64, cut_at: Option<u64>, trouble: Option<(u64, Trouble)>) {
 #[test]
 fn any_troubles_together_lose_double_and_reorder_nothing() {
     let asked = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    let seeds = match asked("EDGELOG_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..asked("EDGELOG_SEEDS").unwrap_or(SEEDS),
+    let seeds: Vec<u64> = match asked("EDGELOG_SEED") {
+        Some(seed) => vec![seed],
+        None => ONCE_FAILED.into_iter().chain(0..asked("EDGELOG_SEEDS").unwrap_or(SEEDS)).collect(),
     };
     for seed in seeds {
         named(|| format!("seed {seed}"), || turbulent_life(seed));

@@ -237,3 +237,46 @@ fn records_that_take_the_place_of_a_rotten_end_are_shipped() {
         "the new record is not there"
     );
 }
+
+#[test]
+fn records_that_take_the_place_of_a_rotten_end_are_shipped_by_an_uplink_that_starts_later_too() {
+    let mut world = calm(8, 4096);
+    records(&mut world, 3);
+    world.finish();
+    records(&mut world, 1);
+    world.lose_produce_answer = true;
+    while world.cluster.end() < 4 {
+        world.step();
+    }
+    world.lose_produce_answer = false;
+    world.judge();
+    world.lose_the_end();
+    world.forget_judgement(3, world.cluster.log.len());
+    records(&mut world, 1);
+    // Only now somebody begins to ship: what it finds is no proof of what was sent.
+    world.replace_uplink();
+    world.finish();
+    let values: Vec<_> = world.cluster.log.iter().flat_map(|batch| batch.values.clone()).collect();
+    assert!(
+        values.iter().any(|value| value.ends_with(b"<0000000000000005>")),
+        "the new record is not there"
+    );
+}
+
+#[test]
+fn an_uplink_that_takes_the_place_of_another_doubles_nothing() {
+    let mut world = calm(9, 4096);
+    records(&mut world, 3);
+    world.finish();
+    for _ in 0..5 {
+        records(&mut world, 2);
+        world.lose_produce_answer = true;
+        let before = world.cluster.end();
+        while world.cluster.end() == before {
+            world.step();
+        }
+        world.lose_produce_answer = false;
+        world.replace_uplink();
+    }
+    world.finish();
+}

@@ -533,6 +533,13 @@ impl World {
         });
     }
 
+    /// The uplink is dropped and another one takes its place, without a restart.
+    pub fn replace_uplink(&mut self) {
+        self.node = None;
+        let seed = self.rng.bits();
+        self.uplink = new_uplink(&mut self.log, self.topic, seed).unwrap();
+    }
+
     /// The anchor in the log gets the last epoch there is, at the cursor.
     pub fn set_last_epoch(&mut self) {
         let cursor = self.log.cursors()[0].clone();
