@@ -5,6 +5,7 @@ mod failure;
 mod host;
 mod intake;
 mod json;
+mod kafka_names;
 mod live;
 mod open;
 mod reading;

@@ -1,5 +1,6 @@
 //! Shipping to Kafka beside whatever else a command does.
 
+use crate::kafka_names::{parse_addresses, parse_kafka_topic};
 use crate::units::count;
 use clap::Args;
 use edgelog::{Log, ShipError, ShipOptions, Status, Uplink};
@@ -9,10 +10,10 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub(crate) struct Kafka {
     /// Ship to the Kafka cluster that answers here; several addresses with commas between
-    #[arg(long = "kafka", id = "kafka", value_name = "HOST:PORT")]
+    #[arg(long = "kafka", id = "kafka", value_name = "HOST:PORT", value_parser = parse_addresses)]
     address: Option<String>,
     /// The Kafka topic; it must exist
-    #[arg(long = "kafka-topic", id = "kafka-topic", value_name = "NAME", default_value = TOPIC, requires = "kafka")]
+    #[arg(long = "kafka-topic", id = "kafka-topic", value_name = "NAME", default_value = TOPIC, value_parser = parse_kafka_topic, requires = "kafka")]
     topic: String,
 }
 

@@ -1,5 +1,6 @@
 //! `edgelog ship`: bring a log that is already there to Kafka.
 
+use crate::kafka_names::{parse_addresses, parse_kafka_topic};
 use crate::live::Live;
 use crate::ship::{Shipping, TOPIC, status_line};
 use crate::stop::Stop;
@@ -15,10 +16,10 @@ use std::time::{Duration, Instant};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Ship {
     /// The Kafka cluster answers here; several addresses with commas between
-    #[arg(long = "kafka", value_name = "HOST:PORT")]
+    #[arg(long = "kafka", value_name = "HOST:PORT", value_parser = parse_addresses)]
     address: String,
     /// The Kafka topic; it must exist
-    #[arg(long = "kafka-topic", value_name = "NAME", default_value = TOPIC)]
+    #[arg(long = "kafka-topic", value_name = "NAME", default_value = TOPIC, value_parser = parse_kafka_topic)]
     topic: String,
     /// Give up after this time, such as 30s or 10min [default: never]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
@@ -44,12 +45,18 @@ impl Ship {
         let shipping = Shipping::start(&log, &self.address, &self.topic)?;
         let stop = Stop::install()?;
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
-        let before = shipping.shipped();
+        let (before, status) = (shipping.shipped(), log.status()?);
         let mut live = Live::new();
         let done = wait_until_shipped(&log, &shipping, &stop, deadline, &mut live)?;
         let now = shipping.shipped();
         let shipped = plural(now.saturating_sub(before), "record");
-        live.finish(&format!("shipped {shipped} to {}", shipping.place()));
+        live.finish(&if before < status.durable {
+            format!("shipped {shipped} to {}", shipping.place())
+        } else if status.visible == 0 {
+            "nothing to ship: the log is empty".to_owned()
+        } else {
+            "nothing to ship: everything durable was acknowledged before".to_owned()
+        });
         if !done {
             bail!("{}", left_over(&log, &shipping)?);
         }

@@ -60,10 +60,69 @@ fn a_server_that_is_not_kafka_is_called_that() {
 }
 
 #[test]
-fn what_is_no_address_is_refused_at_once() {
+fn what_is_no_address_is_a_usage_error_that_leaves_no_log_behind() {
     let place = Place::new();
+    let file = place.file("plant.csv", "a\n1\n");
+    for wrong in [
+        "",
+        "localhost",
+        ":9092",
+        "localhost:",
+        "localhost:0",
+        "localhost:65536",
+        "localhost:+1",
+        "kafka://localhost:9092",
+        "local host:9092",
+        "localhost:9092, localhost:9093",
+        "localhost:9092,",
+        "::1:9092",
+        "[::1:9092",
+        "[localhost]:9092",
+    ] {
+        for command in [&["ship"][..], &["run", "--samples", "1"], &["import", &file]] {
+            let ended = place.run(&[command, &["--kafka", wrong]].concat());
+            assert_eq!(ended.code, Some(2), "{command:?} {wrong:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains("HOST:PORT"), "{}", ended.stderr);
+        }
+    }
+    assert!(!place.log().exists());
+    for good in ["localhost:1", "[::1]:1", "127.0.0.1:1,kafka-1.plant_2.example:65535"] {
+        let ended = place.run(&["ship", "--kafka", good]);
+        assert!(ended.stderr.contains("there is no log in"), "{good}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_topic_name_that_kafka_forbids_is_a_usage_error_that_leaves_no_log_behind() {
+    let place = Place::new();
+    let file = place.file("plant.csv", "a\n1\n");
+    let long = "x".repeat(250);
+    for wrong in ["", "a b/c", ".", "..", "\u{e4}", long.as_str()] {
+        for command in [&["ship"][..], &["run", "--samples", "1"], &["import", &file]] {
+            let to = ["--kafka", "localhost:1", "--kafka-topic", wrong];
+            let ended = place.run(&[command, &to].concat());
+            assert_eq!(ended.code, Some(2), "{command:?} {wrong:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains("1 to 249"), "{}", ended.stderr);
+        }
+    }
+    assert!(!place.log().exists());
+    for good in [&long[1..], "...", "A-z_0.9"] {
+        let ended = place.run(&["ship", "--kafka", "localhost:1", "--kafka-topic", good]);
+        assert!(ended.stderr.contains("there is no log in"), "{good}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn an_empty_log_has_nothing_to_ship_and_the_command_says_so() {
+    let place = Place::new();
+    let address = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("ours");
+    let ship = ["ship", "--kafka", &address.to_string(), "--timeout", "50ms"];
+    place.done(&["append"]);
+    let told = place.done(&ship);
+    assert!(told.contains("nothing to ship: the log is empty"), "{told}");
     place.done_with(&["append"], b"event\n");
-    let ended = place.run(&["ship", "--kafka", "localhost"]);
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("write HOST:PORT"), "{}", ended.stderr);
+    assert_eq!(place.run(&ship).code, Some(1));
+    let again = place.run(&ship);
+    assert_eq!(again.code, Some(1));
+    assert!(!again.stdout.contains("nothing to ship"), "{}", again.stdout);
 }
