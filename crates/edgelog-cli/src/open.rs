@@ -1,15 +1,17 @@
 //! Opening a log as its owner, with the one size that users choose.
 
 use crate::say;
-use crate::units::{parse_bytes, plural};
+use crate::units::{bytes, parse_bytes, plural};
+use anyhow::anyhow;
 use clap::Args;
-use edgelog::{Log, Options};
+use edgelog::{Log, OpenError, Options, Start, View};
 use std::path::Path;
 
 /// Sizes of a new log.
 #[derive(Debug, Args)]
 pub(crate) struct Sizes {
-    /// Bytes on disk that a new log may take, such as 64MiB [default: 1GiB]; an existing log keeps its own
+    /// Bytes on disk that a new log may take, such as 64MiB [default: 1GiB]; an existing log keeps the budget that it was created
+    /// with, and another value is refused
     #[arg(long, value_name = "BYTES", value_parser = parse_budget)]
     budget: Option<u64>,
 }
@@ -32,7 +34,7 @@ impl Sizes {
         if let Some(budget) = self.budget {
             options = options.budget_bytes(budget).segment_bytes(segment_bytes(budget));
         }
-        let log = options.open(dir)?;
+        let log = options.open(dir).map_err(|error| self.explain(dir, error))?;
         let damaged = log.status()?.damaged;
         if damaged > 0 {
             say::note(&format!(
@@ -42,6 +44,21 @@ impl Sizes {
             ));
         }
         Ok(log)
+    }
+
+    /// Names the existing log's budget, in place of its segments, which are not for users to choose.
+    fn explain(&self, dir: &Path, error: OpenError) -> anyhow::Error {
+        let (OpenError::Sizes(_), Some(budget)) = (&error, self.budget) else {
+            return error.into();
+        };
+        let Ok(view) = View::open(dir, Start::Latest) else { return error.into() };
+        let has = u64::from(view.segments().1) * u64::from(view.segment_bytes());
+        anyhow!(
+            "the log in {} was created with a budget of {} and keeps it; {} is refused: leave --budget out, or create a new log in another folder",
+            dir.display(),
+            bytes(has),
+            bytes(budget)
+        )
     }
 }
 

@@ -115,11 +115,12 @@ impl Report {
         );
         row("epoch", self.epoch.to_string());
         row(
-            "records",
+            "offsets",
             match self.visible.checked_sub(1) {
                 Some(newest) if self.earliest < self.visible => {
-                    let records = self.visible - self.earliest;
-                    format!("{}, offsets {} to {newest}", count(records), self.earliest)
+                    // Not records: some of them may be damaged, and only `verify` counts.
+                    let offsets = count(self.visible - self.earliest);
+                    format!("{} to {newest}, {offsets} of them", self.earliest)
                 }
                 _ => "none".to_owned(),
             },

@@ -60,7 +60,7 @@ fn info_tells_what_is_in_the_log() {
     );
     assert!(info["owner"].is_null());
     let told = place.done(&["info"]);
-    for words in ["records    2, offsets 0 to 1", "owner      nobody", "topics     door", "1 of 16"]
+    for words in ["offsets    0 to 1, 2 of them", "owner      nobody", "topics     door", "1 of 16"]
     {
         assert!(told.contains(words), "{told}");
     }
@@ -96,5 +96,8 @@ fn a_size_that_an_existing_log_does_not_have_is_refused() {
     place.done_with(&["append", "--budget", "1MiB"], b"event\n");
     let ended = place.run_with(&["append", "--budget", "2MiB"], b"event\n");
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("leave the sizes out"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("was created with a budget of 1.00 MiB"), "{}", ended.stderr);
+    let help = place.done(&["append", "--help"]);
+    assert!(help.contains("and another value is refused"), "{help}");
+    assert!(ended.stderr.contains("leave --budget out"), "{}", ended.stderr);
 }
