@@ -1,5 +1,6 @@
 //! `edgelog run`: this machine's readings, for as long as nobody says stop.
 
+use crate::failure::sentence;
 use crate::host::Host;
 use crate::intake::plain;
 use crate::live::Live;
@@ -116,7 +117,7 @@ impl Running {
             }
             // The next one may fit; if the device has failed for good, the log says so then.
             Err(error @ (AppendError::Full | AppendError::Medium(_))) => {
-                self.counts.refuse(&self.live, error);
+                self.counts.refuse(&self.live, error, self.shipping.is_some());
                 Ok(())
             }
             Err(error) => Err(plain(error)),
@@ -190,13 +191,25 @@ impl Counts {
         }
     }
 
-    fn refuse(&mut self, live: &Live, error: AppendError) {
+    fn refuse(&mut self, live: &Live, error: AppendError, shipping: bool) {
         self.refused += 1;
         self.refused_now += 1;
         if self.refused_now == 1 {
-            let why = crate::failure::sentence(&plain(error));
+            let why = match error {
+                AppendError::Full => full(shipping).to_owned(),
+                error => sentence(&plain(error)),
+            };
             live.warn(&format!("{why}; readings are refused and counted until there is room"));
         }
+    }
+}
+
+/// A full log, and what helps here: as long as this command owns the log, `edgelog ship` cannot.
+const fn full(shipping: bool) -> &'static str {
+    if shipping {
+        "the log is full: it keeps what was not shipped yet, and has room when Kafka has acknowledged more"
+    } else {
+        "the log is full: it keeps what was not shipped yet; end this and start it with --kafka HOST:PORT, or in another folder with a larger --budget"
     }
 }
 

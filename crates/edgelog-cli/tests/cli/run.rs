@@ -67,6 +67,8 @@ fn a_full_log_refuses_readings_and_counts_them() {
     let ended = place.run(&["run", "--samples", "20", "--every", "10ms"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(ended.stderr.matches("the log is full").count(), 1, "{}", ended.stderr);
+    let words = "end this and start it with --kafka HOST:PORT";
+    assert!(ended.stderr.contains(words), "{}", ended.stderr);
     let refused = 20 - (place.records().len() - stored);
     assert!(refused > 0);
     assert!(ended.stdout.contains(&format!(", {refused} refused")), "{}", ended.stdout);
@@ -82,6 +84,12 @@ fn a_run_that_stored_nothing_is_a_failure() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stdout.contains("ended: 0 readings stored, 3 refused"), "{}", ended.stdout);
     assert!(ended.stderr.contains("not one reading could be stored"), "{}", ended.stderr);
+    // Advice to ship is of no use to those who do.
+    let shipping = ["run", "--samples", "3", "--every", "10ms", "--kafka", "127.0.0.1:1"];
+    let ended = place.run(&shipping);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("room when Kafka has acknowledged"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("start it with"), "{}", ended.stderr);
 }
 
 #[test]
