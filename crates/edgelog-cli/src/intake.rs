@@ -147,7 +147,10 @@ impl Summary {
                 "stored {} in {into}, offsets {first} to {last}, all durable{bad}",
                 plural(self.stored, "event")
             ),
-            _ => format!("stored nothing: there was no {what} to store{bad}"),
+            _ if self.bad > 0 => {
+                format!("stored nothing: {}", bad.trim_start_matches("; "))
+            }
+            _ => format!("stored nothing: there was no {what} to store"),
         }
     }
 }

@@ -93,17 +93,18 @@ impl Append {
                 plural(gaps, "record")
             ));
         }
+        let sentence = summary.sentence("line", &dir.display().to_string());
         let text = if self.json {
             serde_json::to_string(&Report { summary: &summary, gaps_in_input: gaps })?
         } else {
-            summary.sentence("line", &dir.display().to_string())
+            sentence.clone()
         };
         // That nobody reads it does not make a failure a success.
-        let told = say::result(&text);
+        let told = say::result_of(&sentence, &text);
         if summary.nothing_but_bad() {
             bail!("not one line could be stored");
         }
-        Ok(told?)
+        told
     }
 
     fn take_all(&self, intake: &mut Intake, stop: &Stop, gaps: &mut u64) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ use crate::open::Sizes;
 use crate::say;
 use crate::ship::{Kafka, Shipping};
 use crate::stop::Stop;
+use crate::units::plural;
 use anyhow::{anyhow, bail};
 use clap::Args;
 use edgelog::Log;
@@ -87,11 +88,11 @@ impl Import {
         // The file first: a mistyped name should not leave an empty log behind.
         let mut table = Table::open(&self.file, self.delimiter)?;
         let columns = table.columns(self.time_column.as_deref(), self.key_column.as_deref())?;
-        let log = self.sizes.open(dir)?;
-        if self.resume {
-            let stored = rows_stored(dir, &topic)?;
-            table.skip_rows(stored)?;
+        for doubt in table.doubts() {
+            say::note(&format!("edgelog: {doubt}"));
         }
+        let log = self.sizes.open(dir)?;
+        let there = if self.resume { self.resume(&mut table, dir, &topic)? } else { 0 };
         let shipping = self.kafka.start(&log)?;
         let mut intake = Intake::new(log.clone(), Some(self.sync_every))?;
         let stop = Stop::install()?;
@@ -109,7 +110,15 @@ impl Import {
         }
         let summary = intake.finish()?;
         // What nobody reads must not keep the rows from Kafka, nor a failure from the exit code.
-        let told = self.report(&summary, &topic, dir);
+        let all_there =
+            (there > 0 && there == table.row_number() && !stop.is_wanted()).then(|| {
+                if there == 1 {
+                    "its row is".to_owned()
+                } else {
+                    format!("all {} are", plural(there, "row"))
+                }
+            });
+        let told = self.report(&summary, all_there, &topic, dir);
         if stop.is_wanted() {
             bail!(
                 "interrupted before the end of {}; go on with the same command and --resume",
@@ -126,14 +135,42 @@ impl Import {
         told
     }
 
-    fn report(&self, summary: &Summary, topic: &str, dir: &Path) -> anyhow::Result<()> {
-        if self.json {
-            say::result(&serde_json::to_string(summary)?)?;
-        } else {
-            let into = format!("topic {topic} of {}", dir.display());
-            say::result(&summary.sentence("row", &into))?;
+    fn report(
+        &self,
+        summary: &Summary,
+        all_there: Option<String>,
+        topic: &str,
+        dir: &Path,
+    ) -> anyhow::Result<()> {
+        let sentence = match all_there {
+            Some(rows) => format!("stored nothing: {rows} there already"),
+            None => summary.sentence("row", &format!("topic {topic} of {}", dir.display())),
+        };
+        let text = if self.json { serde_json::to_string(summary)? } else { sentence.clone() };
+        say::result_of(&sentence, &text)
+    }
+
+    /// Goes behind the rows that the topic holds, and gives how many that are.
+    fn resume(&self, table: &mut Table, dir: &Path, topic: &str) -> anyhow::Result<u64> {
+        let stored = rows_stored(dir, topic)?;
+        table.skip_rows(stored)?;
+        let there = table.row_number();
+        let told = match there {
+            0 => String::new(),
+            1 => "row 1 is there already".to_owned(),
+            _ => format!("rows 1 to {there} are there already"),
+        };
+        if there < stored {
+            say::note(&format!(
+                "edgelog: topic {topic} goes up to row {stored}, but {} has only {}: is it the same file?",
+                self.name(),
+                plural(there, "row")
+            ));
         }
-        Ok(())
+        if !told.is_empty() {
+            say::note(&format!("edgelog: {told}"));
+        }
+        Ok(there)
     }
 
     fn name(&self) -> String {

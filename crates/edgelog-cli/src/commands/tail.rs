@@ -2,9 +2,10 @@
 
 use crate::json::{gap_line, record_line};
 use crate::reading::{Met, last_records, read_on};
-use crate::render::Style;
+use crate::render::{Style, text};
 use crate::say;
 use crate::time::parse_start;
+use anyhow::{Context, bail};
 use clap::Args;
 use edgelog::{Start, View};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -65,7 +66,14 @@ impl Tail {
         if let Start::Offset(offset) = start
             && offset > view.visible()
         {
-            say::note(&format!("edgelog: the log ends before offset {}", view.visible()));
+            let told = not_there_yet(offset, view.visible());
+            if !self.follow {
+                bail!("{told}; for a time write 2026-01-01");
+            }
+            say::note(&format!("edgelog: {told}"));
+        }
+        if let Some(topic) = self.topic.as_deref().filter(|_| !self.follow) {
+            check_topic(&view, topic)?;
         }
         let stdout = io::stdout();
         let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -75,12 +83,12 @@ impl Tail {
             let until = view.visible();
             read_on(&mut view, until, &mut |met| {
                 if let Some(line) = self.line(style, &met)? {
-                    writeln!(out, "{line}")?;
+                    writeln!(out, "{line}").context(say::CANNOT_WRITE)?;
                     left -= u64::from(matches!(met, Met::Record(..)));
                 }
                 Ok(left > 0)
             })?;
-            out.flush()?;
+            out.flush().context(say::CANNOT_WRITE)?;
             if !self.follow || left == 0 {
                 break;
             }
@@ -100,4 +108,25 @@ impl Tail {
             Met::Gap(gap) => Some(style.gap(gap)),
         })
     }
+}
+
+fn not_there_yet(offset: u64, visible: u64) -> String {
+    match visible.checked_sub(1) {
+        Some(newest) => format!("offset {offset} is not there yet; the newest is {newest}"),
+        None => format!("offset {offset} is not there yet; the log is empty"),
+    }
+}
+
+/// A mistyped topic must not look like one without records.
+fn check_topic(view: &View, topic: &str) -> anyhow::Result<()> {
+    let topics: Vec<_> = view.topics().iter().map(|topic| topic.name.as_str()).collect();
+    if topics.contains(&topic) {
+        return Ok(());
+    }
+    let known: Vec<_> = topics.into_iter().map(text).collect();
+    let topic = text(topic);
+    if known.is_empty() {
+        bail!("there is no topic {topic}; there are none yet");
+    }
+    bail!("there is no topic {topic}; there are: {}", known.join(", "))
 }

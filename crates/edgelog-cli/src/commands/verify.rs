@@ -83,7 +83,7 @@ impl Verify {
                 dir.display()
             );
         }
-        Ok(said?)
+        said
     }
 }
 

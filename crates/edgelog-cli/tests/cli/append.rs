@@ -119,3 +119,14 @@ fn a_signal_ends_it_with_everything_durable_although_the_input_goes_on() {
     assert!(ended.stdout.contains("stored 1 event"), "{}", ended.stdout);
     assert!(ended.stdout.contains("all durable"), "{}", ended.stdout);
 }
+
+#[test]
+fn a_summary_of_nothing_but_bad_lines_does_not_say_that_there_were_none() {
+    let place = Place::new();
+    let ended = place.run_with(&["append", "--format", "json"], b"nonsense\n");
+    assert_eq!(ended.code, Some(1));
+    let words = "stored nothing: 1 bad line was left out (named above)";
+    assert!(ended.stdout.contains(words), "{}", ended.stdout);
+    let told = place.done(&["append"]);
+    assert!(told.contains("stored nothing: there was no line to store"), "{told}");
+}

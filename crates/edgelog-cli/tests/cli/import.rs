@@ -109,7 +109,7 @@ fn an_import_that_was_killed_is_resumed_without_losing_or_doubling_a_row() {
     assert!(kills > 0, "it was done before it could be killed");
     place.done(&arguments);
     let told = place.done(&arguments);
-    assert!(told.contains("stored nothing: there was no row to store"), "{told}");
+    assert!(told.contains("stored nothing: all 22,695 rows are there already"), "{told}");
     let records = place.records();
     let rows = records.iter().filter(|record| record["topic"] == "machine");
     let rows: Vec<_> = rows.map(|record| record["value"]["row"].as_u64().unwrap()).collect();
@@ -276,4 +276,43 @@ fn a_quote_that_is_never_closed_makes_a_bad_row_of_the_rest_of_the_file() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn a_header_that_looks_like_none_or_like_one_of_another_delimiter_is_told() {
+    let place = Place::new();
+    let unsure = |content: &str| {
+        let file = place.file("plant.csv", content);
+        let ended = place.run(&["import", &file]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(ended.stderr.starts_with(&format!("edgelog: {file}:1: ")), "{}", ended.stderr);
+        ended.stderr
+    };
+    assert!(unsure("a;b\n1;2\n").contains("say --delimiter ';'"));
+    assert!(unsure("a\tb\n1\t2\n").contains("say --delimiter tab"));
+    assert!(unsure("a,1.5\n1,2\n").contains("`1.5` in the header is a number"));
+    let file = place.file("plant.csv", "a,b;c\n1,2\n");
+    assert_eq!(place.run(&["import", &file]).stderr, "");
+}
+
+#[test]
+fn a_resumed_import_tells_which_rows_it_left_out() {
+    let place = Place::new();
+    let file = place.file("plant.csv", "a\n1\n2\n");
+    let first = place.run(&["import", &file, "--resume"]);
+    assert_eq!((first.code, first.stderr.as_str()), (Some(0), ""));
+    fs::write(&file, "a\n1\n2\n3\n").expect("writable");
+    let ended = place.run(&["import", &file, "--resume"]);
+    assert!(ended.stderr.contains("rows 1 to 2 are there already"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("stored 1 event"), "{}", ended.stdout);
+    let ended = place.run(&["import", &file, "--resume"]);
+    assert_eq!(ended.code, Some(0));
+    let words = "stored nothing: all 3 rows are there already";
+    assert!(ended.stdout.contains(words), "{}", ended.stdout);
+    // With --json, people are told on standard error.
+    let ended = place.run(&["import", &file, "--resume", "--json"]);
+    assert!(ended.stderr.contains("rows 1 to 3 are there already"), "{}", ended.stderr);
+    fs::write(&file, "a\n1\n").expect("writable");
+    let ended = place.run(&["import", &file, "--resume"]);
+    assert!(ended.stderr.contains("is it the same file?"), "{}", ended.stderr);
 }

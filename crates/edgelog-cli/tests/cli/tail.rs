@@ -48,11 +48,36 @@ fn a_time_finds_the_first_record_that_is_not_older() {
 }
 
 #[test]
-fn an_offset_beyond_the_end_is_told() {
+fn an_offset_beyond_the_end_is_a_failure_unless_it_is_waited_for() {
     let place = stored();
     let ended = place.run(&["tail", "--from", "99"]);
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""));
-    assert!(ended.stderr.contains("the log ends before offset 20"), "{}", ended.stderr);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+    let words = "offset 99 is not there yet; the newest is 19; for a time write 2026-01-01";
+    assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    // The next one may be asked for again and again.
+    let ended = place.run(&["tail", "--from", "20"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let mut follower = place.start(&["tail", "-f", "--from", "99", "--json"]);
+    let mut told = BufReader::new(follower.child().stderr.take().expect("piped")).lines();
+    let told = told.next().expect("a line").expect("UTF-8");
+    assert!(told.contains("offset 99 is not there yet; the newest is 19"), "{told}");
+    assert!(follower.child().try_wait().expect("ours").is_none(), "it waits");
+}
+
+#[test]
+fn a_topic_that_is_not_there_is_a_failure_that_names_those_that_are() {
+    let place = stored();
+    for from in [&[][..], &["--from", "earliest"], &["--json"]] {
+        let ended = place.run(&[&["tail", "--topic", "nosuch"], from].concat());
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+        let words = "there is no topic nosuch; there are: even, odd";
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+    let empty = Place::new();
+    empty.done(&["append"]);
+    let ended = empty.run(&["tail", "--topic", "nosuch"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("no topic nosuch; there are none yet"), "{}", ended.stderr);
 }
 
 #[test]
@@ -100,6 +125,31 @@ fn a_topic_name_does_not_make_a_schema() {
     assert_eq!(records[0]["value"], "....EHM1 but not one");
     assert!(records[0].get("schema").is_none());
     assert_eq!(records[1]["value"], "....ERD1");
+}
+
+#[test]
+fn a_standard_output_that_takes_no_more_is_named_with_what_was_stored() {
+    let place = Place::new();
+    let file = place.file("plant.csv", "a\n1\n2\n");
+    let into_full = |arguments: &str| {
+        let script = format!("\"$EDGELOG\" --dir \"$LOG\" {arguments} > /dev/full");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script]).env("EDGELOG", binary()).env("LOG", place.log());
+        let ended = finish(shell.env("FILE", &file), b"event\n");
+        assert_eq!(ended.code, Some(1), "{arguments}: {}", ended.stderr);
+        let words = "cannot write to standard output: No space left";
+        assert_eq!(ended.stderr.matches(words).count(), 1, "{arguments}: {}", ended.stderr);
+        ended.stderr
+    };
+    for append in ["append", "append --json"] {
+        let told = into_full(append);
+        assert!(told.contains("stored 1 event") && told.contains("all durable"), "{told}");
+    }
+    let told = into_full("import \"$FILE\"");
+    assert!(told.contains("stored 2 events") && told.contains("all durable"), "{told}");
+    for reading in ["info", "verify", "tail", "tail --json", "info --json"] {
+        into_full(reading);
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(super) struct Table {
     reader: csv::Reader<Taped<File>>,
     tape: Tape,
     headers: Vec<String>,
+    header_line: u64,
     record: ByteRecord,
     row_end: RowEnd,
     /// Rows so far, the header not counted.
@@ -77,7 +78,18 @@ impl Table {
         let record = ByteRecord::new();
         let (path, bytes) = (path.to_owned(), about.len());
         let row_end = RowEnd::default();
-        Ok(Self { path, delimiter, reader, tape, headers, record, row_end, rows: 0, bytes })
+        Ok(Self {
+            path,
+            delimiter,
+            reader,
+            tape,
+            headers,
+            header_line: line,
+            record,
+            row_end,
+            rows: 0,
+            bytes,
+        })
     }
 
     /// Finds the columns that were named, or that have a telling name.
@@ -89,6 +101,29 @@ impl Table {
             }),
         };
         Ok(Columns { time, key: key.map(|name| self.column(name)).transpose()? })
+    }
+
+    /// What makes the header look like something else.
+    pub(super) fn doubts(&self) -> Vec<String> {
+        let at = format!("{}:{}", self.path.display(), self.header_line);
+        let mut doubts = Vec::new();
+        if let [header] = self.headers.as_slice() {
+            for (byte, name) in [(b';', "';'"), (b'\t', "tab"), (b',', "','")] {
+                if self.delimiter != byte && header.as_bytes().contains(&byte) {
+                    doubts.push(format!(
+                        "{at}: the header has one column, `{}`; if it has more, say --delimiter {name}",
+                        shown(header)
+                    ));
+                }
+            }
+        }
+        if let Some(number) = self.headers.iter().find(|cell| is_number(cell)) {
+            doubts.push(format!(
+                "{at}: `{}` in the header is a number; the first row is taken for the names of the columns and not stored",
+                shown(number)
+            ));
+        }
+        doubts
     }
 
     /// Goes to the next row; false at the end. Takes memory for the longest row at the most, and fails when a row is longer.
@@ -165,6 +200,10 @@ impl Table {
             format!("{file} has no column `{name}`; it has: {}", self.headers.join(", "))
         })
     }
+}
+
+fn is_number(cell: &str) -> bool {
+    cell.trim().parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 fn value(cell: &str) -> Result<Value, String> {
