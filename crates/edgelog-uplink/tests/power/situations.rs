@@ -217,50 +217,20 @@ fn a_gap_in_the_last_epoch_takes_a_new_producer_id() {
 
 #[test]
 fn records_that_take_the_place_of_a_rotten_end_are_shipped() {
-    let mut world = calm(8, 4096);
-    records(&mut world, 3);
-    world.finish();
-    records(&mut world, 1);
-    world.lose_produce_answer = true;
-    while world.cluster.end() < 4 {
-        world.step();
-    }
-    world.lose_produce_answer = false;
-    world.judge();
-    world.lose_the_end();
-    world.forget_judgement(3, world.cluster.log.len());
+    let mut world = rotten_end();
     records(&mut world, 1);
     world.finish();
-    let values: Vec<_> = world.cluster.log.iter().flat_map(|batch| batch.values.clone()).collect();
-    assert!(
-        values.iter().any(|value| value.ends_with(b"<0000000000000005>")),
-        "the new record is not there"
-    );
+    assert_fifth_arrived(&world);
 }
 
 #[test]
 fn records_that_take_the_place_of_a_rotten_end_are_shipped_by_an_uplink_that_starts_later_too() {
-    let mut world = calm(8, 4096);
-    records(&mut world, 3);
-    world.finish();
-    records(&mut world, 1);
-    world.lose_produce_answer = true;
-    while world.cluster.end() < 4 {
-        world.step();
-    }
-    world.lose_produce_answer = false;
-    world.judge();
-    world.lose_the_end();
-    world.forget_judgement(3, world.cluster.log.len());
+    let mut world = rotten_end();
     records(&mut world, 1);
     // Only now somebody begins to ship: what it finds is no proof of what was sent.
     world.replace_uplink();
     world.finish();
-    let values: Vec<_> = world.cluster.log.iter().flat_map(|batch| batch.values.clone()).collect();
-    assert!(
-        values.iter().any(|value| value.ends_with(b"<0000000000000005>")),
-        "the new record is not there"
-    );
+    assert_fifth_arrived(&world);
 }
 
 #[test]
@@ -279,4 +249,30 @@ fn an_uplink_that_takes_the_place_of_another_doubles_nothing() {
         world.replace_uplink();
     }
     world.finish();
+}
+
+/// Three records are acknowledged, the fourth is in Kafka without an answer, and has rotted in the log, whose end it was.
+fn rotten_end() -> World {
+    let mut world = calm(8, 4096);
+    records(&mut world, 3);
+    world.finish();
+    records(&mut world, 1);
+    world.lose_produce_answer = true;
+    while world.cluster.end() < 4 {
+        world.step();
+    }
+    world.lose_produce_answer = false;
+    world.judge();
+    world.lose_the_end();
+    world.forget_judgement(3, world.cluster.log.len());
+    world
+}
+
+/// The record that took the fourth one's place.
+fn assert_fifth_arrived(world: &World) {
+    let mut values = world.cluster.log.iter().flat_map(|batch| &batch.values);
+    assert!(
+        values.any(|value| value.ends_with(b"<0000000000000005>")),
+        "the new record is not there"
+    );
 }

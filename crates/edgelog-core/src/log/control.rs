@@ -1,0 +1,202 @@
+//! Topics, cursors, commits and anchors: the log's own entries, written between records.
+
+use super::{ANCHOR_RESERVE, CONTROL_RESERVE, Log, RECORD_ROOM};
+use crate::error::AppendError;
+use crate::format::{
+    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FrameHeader, Kind, SEGMENT_HEADER_LEN,
+    TOPIC_NAME_LEN_MAX,
+};
+use crate::medium::Medium;
+use crate::segment::{low_16, to_usize};
+use crate::state::{CURSOR_ITEMS_LEN, CURSORS_MAX, TOPIC_ITEM_LEN, TOPICS_MAX};
+use crate::types::{Class, CursorId, TopicId};
+
+impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
+    /// The id of the topic `name`, which is created when it is new (one small frame).
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::BadLength`] (1 to [`TOPIC_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`TOPICS_MAX`], or the medium's.
+    pub fn topic(&mut self, name: &str) -> Result<TopicId, AppendError<M::Error>> {
+        if let Some(id) = self.state.topic_named(name) {
+            return Ok(id);
+        }
+        check_name("topic name", name, TOPIC_NAME_LEN_MAX)?;
+        // Above every known one, even when damage took some away: a topic's number is never given again.
+        let id = self.state.topic_next;
+        if usize::from(id) >= TOPICS_MAX {
+            return Err(AppendError::TooMany { what: "topic", limit: TOPICS_MAX });
+        }
+        if !self.snapshot_may_grow(TOPIC_ITEM_LEN + name.len()) {
+            let limit = self.state.topics.len();
+            return Err(AppendError::TooMany { what: "topic", limit });
+        }
+        self.control(&[Control::Topic { topic: id, name }], CONTROL_RESERVE)?;
+        Ok(TopicId(id))
+    }
+
+    /// The durable cursor `name`, which is created at `start` when it is new (two small frames). An existing cursor keeps its place.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::BadLength`] (1 to [`CURSOR_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`CURSORS_MAX`], or the medium's.
+    pub fn cursor(&mut self, name: &str, start: u64) -> Result<CursorId, AppendError<M::Error>> {
+        if let Some(id) = self.state.cursor_named(name) {
+            return Ok(id);
+        }
+        check_name("cursor name", name, CURSOR_NAME_LEN_MAX)?;
+        let id = (0..=u8::MAX).find(|&id| self.state.cursor(CursorId(id)).is_none());
+        let (Some(id), false) = (id, self.state.cursors.is_full()) else {
+            return Err(AppendError::TooMany { what: "cursor", limit: CURSORS_MAX });
+        };
+        if !self.snapshot_may_grow(CURSOR_ITEMS_LEN + name.len() + ANCHOR_LEN_MAX) {
+            let limit = self.state.cursors.len();
+            return Err(AppendError::TooMany { what: "cursor", limit });
+        }
+        let commit = Control::Commit { id, offset: start.min(self.durable), mark: 0 };
+        self.control(&[Control::Cursor { id, name }, commit], 0)?;
+        Ok(CursorId(id))
+    }
+
+    /// Moves a cursor: everything below `offset` is done. Committing twice, late or out of order is harmless.
+    ///
+    /// `offset` above the durable offset is held at it; `mark` is the consumer's own note. Costs one 32-byte frame, no sync:
+    /// the commit is durable with the next [`sync`](Self::sync).
+    /// Power loss before that: the cursor is at its old place.
+    ///
+    /// # Errors
+    ///
+    /// The medium's, or [`AppendError::Full`]: the commit holds in memory and is stored when a segment is free.
+    pub fn commit(
+        &mut self,
+        cursor: CursorId,
+        offset: u64,
+        mark: i64,
+    ) -> Result<(), AppendError<M::Error>> {
+        let Some(place) = self.state.cursors.iter().position(|known| known.id == cursor) else {
+            return Err(AppendError::Unknown { what: "cursor" });
+        };
+        let current = self.state.cursors.get(place).map_or((0, 0), |c| (c.offset, c.mark));
+        let wanted = (offset.min(self.durable), mark);
+        // A commit that is late says again what holds, because that may not be stored yet.
+        let next = if wanted.0 < current.0 { current } else { wanted };
+        if next == current && self.unsaved & (1 << place) == 0 {
+            return Ok(());
+        }
+        self.usable()?;
+        let (offset, mark) = next;
+        let commit = Control::Commit { id: cursor.0, offset, mark };
+        let length = self.control_len(&commit)?;
+        let generation = self.ring.newest.generation;
+        // A commit is true whether it is stored or not, and may be what frees the next segment, whose snapshot then has it.
+        let _ = self.state.apply(&commit);
+        self.unsaved |= 1 << place;
+        let time_delta = self.make_room(length, self.ring.end.time, ANCHOR_RESERVE)?;
+        if self.ring.newest.generation == generation {
+            self.program_control(&commit, time_delta)?;
+        }
+        self.unsaved &= !(1 << place);
+        Ok(())
+    }
+
+    /// Sets a cursor's anchor, its consumer's own state of 1 to [`ANCHOR_LEN_MAX`] bytes. Durable with the next [`sync`](Self::sync).
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::BadLength`], [`AppendError::Unknown`], [`AppendError::Full`], or the medium's.
+    pub fn set_anchor(
+        &mut self,
+        cursor: CursorId,
+        bytes: &[u8],
+    ) -> Result<(), AppendError<M::Error>> {
+        if self.state.cursor(cursor).is_none() {
+            return Err(AppendError::Unknown { what: "cursor" });
+        }
+        if !(1..=ANCHOR_LEN_MAX).contains(&bytes.len()) {
+            return Err(AppendError::BadLength { what: "anchor", limit: ANCHOR_LEN_MAX });
+        }
+        self.control(&[Control::Anchor { id: cursor.0, bytes }], 0)
+    }
+
+    /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor.
+    pub(super) fn snapshot_len(&self) -> u32 {
+        let topics = self.state.topics.iter().map(|topic| TOPIC_ITEM_LEN + topic.name.len());
+        let cursors =
+            self.state.cursors.iter().map(|c| CURSOR_ITEMS_LEN + c.name.len() + ANCHOR_LEN_MAX);
+        u32::try_from(topics.sum::<usize>() + cursors.sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether every later segment header still fits buffer and segment when the snapshot grows by `bytes`. A log whose
+    /// snapshot does not fit could never roll again.
+    pub(super) fn snapshot_may_grow(&self, bytes: usize) -> bool {
+        let geometry = &self.ring.geometry;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let snapshot = self.snapshot_len().saturating_add(bytes);
+        let header = geometry.align_up(SEGMENT_HEADER_LEN.saturating_add(snapshot));
+        let segment = header.saturating_add(CONTROL_RESERVE + RECORD_ROOM);
+        segment <= geometry.segment_size() && to_usize(header) <= self.buffer.as_ref().len()
+    }
+
+    /// Writes control entries and folds them into the state, all in one segment.
+    pub(super) fn control(
+        &mut self,
+        controls: &[Control<'_>],
+        reserve: u32,
+    ) -> Result<(), AppendError<M::Error>> {
+        self.usable()?;
+        let mut length = 0u32;
+        for control in controls {
+            length = length.saturating_add(self.control_len(control)?);
+        }
+        let time_delta = self.make_room(length, self.ring.end.time, reserve)?;
+        for control in controls {
+            self.program_control(control, time_delta)?;
+            if self.state.apply(control).is_err() {
+                return Err(AppendError::TooMany { what: "topic or cursor", limit: CURSORS_MAX });
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of a control entry's frame, if the buffer can hold it.
+    pub(super) fn control_len(&self, control: &Control<'_>) -> Result<u32, AppendError<M::Error>> {
+        let (kind, id, body) = control.emit();
+        let length =
+            self.control_header(kind as u8, id, body.len()).frame_len(0, &self.ring.geometry);
+        let (frame_bytes, limit) = (to_usize(length), self.buffer.as_ref().len());
+        if frame_bytes <= limit {
+            Ok(length)
+        } else {
+            Err(AppendError::TooLarge { frame_bytes, limit })
+        }
+    }
+
+    pub(super) fn program_control(
+        &mut self,
+        control: &Control<'_>,
+        time_delta: u32,
+    ) -> Result<(), AppendError<M::Error>> {
+        let (kind, id, body) = control.emit();
+        let header = FrameHeader { time_delta, ..self.control_header(kind as u8, id, body.len()) };
+        self.program_frame(header, &[], &body)
+    }
+
+    pub(super) fn control_header(&self, kind: u8, id: u8, body_len: usize) -> FrameHeader {
+        FrameHeader {
+            crc: 0,
+            payload_len: u32::try_from(body_len).unwrap_or(0),
+            kind: Kind::Control,
+            class: Class::Critical,
+            has_key: false,
+            synced: self.synced,
+            topic: u16::from_le_bytes([kind, id]),
+            offset_low: low_16(self.ring.end.offset),
+            time_delta: 0,
+        }
+    }
+}
+
+fn check_name<E>(what: &'static str, name: &str, limit: usize) -> Result<(), AppendError<E>> {
+    let fits = (1..=limit).contains(&name.len());
+    if fits { Ok(()) } else { Err(AppendError::BadLength { what, limit }) }
+}
