@@ -120,7 +120,7 @@ fn campaign(
             down_since = Some(told.kills);
         }
         let left = u64::from(arguments.kills - told.kills);
-        let rows_left = (rows as u64).saturating_sub(victim.progress().0);
+        let rows_left = (rows as u64).saturating_sub(victim.imported());
         let moment = Moment::random(&mut random, rows_left, left, down_since.is_some());
         // Only a kill that met a running process counts.
         if victim.run_and_kill(moment)? {

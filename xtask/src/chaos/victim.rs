@@ -38,9 +38,9 @@ impl Moment {
         kills_left: u64,
         broker_down: bool,
     ) -> Self {
-        let then = Duration::from_micros(random.below(4_000));
+        let then = Duration::from_micros(random.below(2_000));
         if random.below(4) == 0 {
-            return Self::After(Duration::from_millis(random.below(60)));
+            return Self::After(Duration::from_millis(random.below(40)));
         }
         let share = rows_left / kills_left.max(1);
         let shipped = random.below(2) == 0 && !broker_down;
@@ -51,7 +51,8 @@ impl Moment {
 impl Victim {
     /// Starts it, waits for the moment, kills it; true when it was still running then.
     pub(super) fn run_and_kill(&self, moment: Moment) -> Result<bool> {
-        let before = self.progress();
+        let mut progress = Progress::of(self);
+        let before = progress.now();
         let mut child = self.start()?;
         match moment {
             Moment::After(time) => std::thread::sleep(time),
@@ -59,7 +60,7 @@ impl Victim {
                 let patience = if shipped { PATIENCE } else { PATIENCE_WITHOUT_BROKER };
                 let deadline = Instant::now() + patience;
                 let pick = |(visible, acknowledged)| if shipped { acknowledged } else { visible };
-                while pick(self.progress()) < pick(before) + records
+                while pick(progress.now()) < pick(before) + records
                     && Instant::now() < deadline
                     && child.try_wait()?.is_none()
                 {
@@ -110,9 +111,32 @@ impl Victim {
             .context("start the import")
     }
 
+    /// Rows imported so far.
+    pub(super) fn imported(&self) -> u64 {
+        Progress::of(self).now().0
+    }
+}
+
+/// Watches the log from outside. It opens the log once and then looks at what is new: opening anew each time would take so long
+/// that the import is over before the moment is seen.
+struct Progress<'a> {
+    victim: &'a Victim,
+    view: Option<View>,
+}
+
+impl<'a> Progress<'a> {
+    const fn of(victim: &'a Victim) -> Self {
+        Self { victim, view: None }
+    }
+
     /// Records appended and acknowledged so far; zeros while there is no log yet.
-    pub(super) fn progress(&self) -> (u64, u64) {
-        View::open(&self.log, Start::Latest).map_or((0, 0), |view| {
+    fn now(&mut self) -> (u64, u64) {
+        let view = match self.view.take() {
+            Some(mut view) => view.refresh().ok().map(|()| view),
+            None => View::open(&self.victim.log, Start::Latest).ok(),
+        };
+        self.view = view;
+        self.view.as_ref().map_or((0, 0), |view| {
             let acknowledged = view.cursors().iter().map(|cursor| cursor.offset).max();
             (view.visible(), acknowledged.unwrap_or(0))
         })
