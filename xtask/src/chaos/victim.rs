@@ -39,10 +39,13 @@ impl Moment {
         broker_down: bool,
     ) -> Self {
         let then = Duration::from_micros(random.below(2_000));
-        if random.below(4) == 0 {
-            return Self::After(Duration::from_millis(random.below(40)));
+        // With nothing left to import it would end by itself after its start.
+        if random.below(4) == 0 || rows_left == 0 {
+            let bound = if rows_left == 0 { 8 } else { 25 };
+            return Self::After(Duration::from_millis(random.below(bound)));
         }
-        let share = rows_left / kills_left.max(1);
+        // Half of it, because a kill comes later than it was meant to.
+        let share = rows_left / kills_left.max(1) / 2;
         let shipped = random.below(2) == 0 && !broker_down;
         Self::Progress { shipped, records: 1 + random.below(share.max(1)), then }
     }
