@@ -33,6 +33,7 @@ mod format;
 mod log;
 mod medium;
 mod mount;
+mod nor;
 mod ram;
 mod reader;
 mod ring;
@@ -48,6 +49,7 @@ pub use format::{
 };
 pub use log::{CONTROL_RESERVE, Log};
 pub use medium::{Geometry, GeometryError, Medium, SEGMENT_SIZE_MIN};
+pub use nor::{NorError, NorMedium, NorSizeError};
 pub use ram::{RamError, RamMedium};
 pub use reader::{Item, Reader, Record};
 pub use state::{CURSORS_MAX, Cursor, HEADER_LEN_MAX, TOPICS_MAX, Topic};
