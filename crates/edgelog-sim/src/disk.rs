@@ -192,6 +192,12 @@ impl SimDisk {
         self.state().lies = true;
     }
 
+    /// Whether the power is gone: every call fails until [`cut`](Self::cut).
+    #[must_use]
+    pub fn is_dark(&self) -> bool {
+        self.state().dark
+    }
+
     /// The calls and bytes so far.
     #[must_use]
     pub fn counters(&self) -> Counters {

@@ -8,6 +8,7 @@
 //! Everything is a function of one seed. A failure names its seed, which reproduces it.
 
 pub mod disk;
+pub mod medium;
 pub mod model;
 pub mod nor;
 pub mod oracle;
@@ -15,8 +16,9 @@ pub mod rng;
 pub mod session;
 
 pub use disk::{Counters, Fault, FaultKind, Op, SimDisk, SimError};
+pub use medium::{SimMedium, on_chip};
 pub use model::Model;
 pub use nor::{NorChip, NorCounters, NorOp, SimNorError};
 pub use oracle::{Verdict, check};
 pub use rng::Rng;
-pub use session::{Session, Stop};
+pub use session::{Action, Answer, Session, Stop};
