@@ -211,7 +211,7 @@ impl SimDisk {
     }
 
     /// The device after a power cut, on power again: a new device, this one is not changed. Different seeds apply the
-    /// unsynced writes differently; counters and faults start afresh.
+    /// unsynced writes differently; counters and faults start afresh, a planted bug stays.
     #[must_use]
     pub fn cut(&self, seed: u64) -> Self {
         let state = self.state();
@@ -228,6 +228,7 @@ impl SimDisk {
         }
         let after = Self::from_image(state.geometry, image);
         after.set_sector(state.sector);
+        after.state().lies = state.lies;
         after
     }
 

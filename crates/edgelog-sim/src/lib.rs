@@ -4,9 +4,11 @@
 //! - [`NorChip`]: NOR flash with write-once words that a power cut tears.
 //! - [`Model`]: what an ideal log would hold, and [`check`], which compares the engine with it after a restart.
 //! - [`Session`]: a log under test that does random work and keeps its model.
+//! - [`campaign`]: every scenario, with the power cut in every byte that is programmed or erased.
 //!
 //! Everything is a function of one seed. A failure names its seed, which reproduces it.
 
+pub mod campaign;
 pub mod disk;
 pub mod medium;
 pub mod model;

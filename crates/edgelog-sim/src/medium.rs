@@ -29,6 +29,12 @@ pub trait SimMedium: Medium + Clone + Debug {
     /// Programs and erases since the power came.
     fn writes(&self) -> u64;
 
+    /// The erases among them.
+    fn erases(&self) -> u64;
+
+    /// About how many steps a frame, a few frames, and opening a segment take.
+    fn some_work(&self) -> [u64; 3];
+
     /// How the engine broke the medium's rules, if it did.
     fn misuse(&self) -> Option<String>;
 }
@@ -59,6 +65,14 @@ impl SimMedium for SimDisk {
     fn writes(&self) -> u64 {
         let counters = self.counters();
         counters.programs + counters.erases
+    }
+
+    fn erases(&self) -> u64 {
+        self.counters().erases
+    }
+
+    fn some_work(&self) -> [u64; 3] {
+        [2, 6, 12]
     }
 
     fn misuse(&self) -> Option<String> {
@@ -95,6 +109,14 @@ impl<const WORD: usize, const ERASE: usize> SimMedium for NorMedium<NorChip<WORD
     fn writes(&self) -> u64 {
         let counters = self.flash().counters();
         counters.programs + counters.erases
+    }
+
+    fn erases(&self) -> u64 {
+        self.flash().counters().erases
+    }
+
+    fn some_work(&self) -> [u64; 3] {
+        [40, 200, 1500]
     }
 
     fn misuse(&self) -> Option<String> {
