@@ -32,6 +32,7 @@ mod error;
 mod format;
 mod geometry;
 mod item;
+mod nor;
 mod place;
 mod policy;
 mod ram;
@@ -41,6 +42,7 @@ mod types;
 /// The engine over a blocking [`Medium`]. Its names are also at the root of the crate.
 #[path = "engine"]
 pub mod blocking {
+    use embedded_storage::nor_flash;
     use maybe_async::must_be_sync as both;
 
     mod ahead;
@@ -48,6 +50,7 @@ pub mod blocking {
     mod log;
     mod medium;
     mod mount;
+    mod nor;
     mod reader;
     mod ring;
     mod segment;
@@ -56,6 +59,7 @@ pub mod blocking {
     pub use back::BackReader;
     pub use log::Log;
     pub use medium::Medium;
+    pub use nor::NorMedium;
     pub use reader::Reader;
     pub use view::LogView;
 }
@@ -66,6 +70,7 @@ pub mod blocking {
 #[path = "engine"]
 #[expect(clippy::duplicate_mod, reason = "one source, compiled for both colours")]
 pub mod asynch {
+    use embedded_storage_async::nor_flash;
     use maybe_async::must_be_async as both;
 
     mod ahead;
@@ -73,6 +78,7 @@ pub mod asynch {
     mod log;
     mod medium;
     mod mount;
+    mod nor;
     mod reader;
     mod ring;
     mod segment;
@@ -81,11 +87,12 @@ pub mod asynch {
     pub use back::BackReader;
     pub use log::Log;
     pub use medium::Medium;
+    pub use nor::NorMedium;
     pub use reader::Reader;
     pub use view::LogView;
 }
 
-pub use blocking::{BackReader, Log, LogView, Medium, Reader};
+pub use blocking::{BackReader, Log, LogView, Medium, NorMedium, Reader};
 pub use error::{AppendError, MountError, ReadError};
 pub use format::{
     ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, FORMAT_VERSION, KEY_LEN_MAX, SEGMENT_MAGIC,
@@ -93,6 +100,7 @@ pub use format::{
 };
 pub use geometry::{Geometry, GeometryError, SEGMENT_SIZE_MIN};
 pub use item::{Item, Record};
+pub use nor::{NorError, NorSizeError};
 pub use policy::{CONTROL_RESERVE, CursorSet, FullPolicy};
 pub use ram::{RamError, RamMedium};
 pub use state::{CURSORS_MAX, Cursor, HEADER_LEN_MAX, TOPICS_MAX, Topic};
