@@ -243,4 +243,20 @@ mod tests {
         assert_eq!(medium.sync().unwrap_err().kind(), io::ErrorKind::Unsupported);
         assert_eq!(std::fs::read(file.path()).unwrap(), [7; 2048]);
     }
+
+    #[test]
+    fn bytes_that_an_image_lacks_read_as_neither_erased_nor_written() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), [7; 1500]).unwrap();
+        let image = Image::survey(file.path()).unwrap();
+        for erased in [0x00, 0xFF] {
+            let mut medium = image.medium(Geometry::new(1024, 4, 1, erased).unwrap()).unwrap();
+            for (slot, position, kept) in [(1, 470, 6), (1, 476, 0), (3, 0, 0)] {
+                let mut bytes = [0x55; 8];
+                medium.read(slot, position, &mut bytes).unwrap();
+                assert!(bytes[..kept].iter().all(|&byte| byte == 7));
+                assert!(bytes[kept..].iter().all(|&byte| byte == !erased));
+            }
+        }
+    }
 }

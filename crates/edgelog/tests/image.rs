@@ -1,7 +1,8 @@
 //! One format: an image pulled from a chip opens as a directory does, and a directory's files are an image.
 
 use edgelog::{
-    Class, Cursor, Event, Gap, Geometry, Item, LogId, MountError, OpenError, Options, Start, View,
+    Class, Cursor, Event, Gap, Geometry, Item, Log, LogId, MountError, OpenError, Options, Start,
+    View,
 };
 use edgelog_core::{Medium, RamError, SEGMENT_MAGIC};
 use std::fs;
@@ -121,6 +122,20 @@ fn written(geometry: Geometry, count: u64) -> Chip {
     log.medium().clone()
 }
 
+/// Appends records to a log in files, with the cursor at their heels.
+fn go_on(log: &Log, offsets: std::ops::Range<u64>) {
+    let cursor = log.cursor("consumer", 0).unwrap();
+    let last = offsets.end - 1;
+    for offset in offsets {
+        log.append("numbers", &Event::new(payload(offset).as_bytes()).key(b"key")).unwrap();
+        if offset % 10 == 0 || offset == last {
+            log.sync().unwrap();
+            log.commit(cursor, offset).unwrap();
+        }
+    }
+    log.sync().unwrap();
+}
+
 /// A file with these bytes.
 fn file(bytes: &[u8]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -216,11 +231,16 @@ fn an_image_opens_whatever_segments_lost_their_headers_as_long_as_one_is_left() 
 #[test]
 fn a_foreign_segment_in_an_image_does_not_take_it_over() {
     for other in [geometry(1024, 4, 4, 0xFF), geometry(32768, 64, 1, 0x00)] {
-        let mut bytes = written(nor(), 700).bytes;
-        let foreign = written(other, 3).bytes;
-        bytes[..1024].copy_from_slice(&foreign[..1024]);
-        let (_folder, path) = file(&bytes);
-        assert_eq!(View::open(&path, Start::Earliest).unwrap().geometry(), nor());
+        // With three segments in use or all, and with more of the other log behind the ring or not.
+        for (count, behind) in [(100, 0), (100, 4096), (700, 0), (700, 4096)] {
+            let mut bytes = written(nor(), count).bytes;
+            let foreign = written(other, 200).bytes;
+            bytes[..1024].copy_from_slice(&foreign[..1024]);
+            bytes.extend(vec![0; 1024]);
+            bytes.extend(&foreign[..behind]);
+            let (_folder, path) = file(&bytes);
+            assert_eq!(View::open(&path, Start::Earliest).unwrap().geometry(), nor());
+        }
     }
 }
 
@@ -409,55 +429,60 @@ fn any_damage_to_an_image_is_an_answer_and_never_a_panic() {
 
 #[test]
 fn a_directory_joined_into_one_file_is_an_image_and_a_chip_of_its_sizes_goes_on_with_it() {
-    for (word, erased) in [(1, 0x00), (4, 0xFF), (32, 0xFF), (8, 0x00)] {
+    let chips = [(1, 0x00), (4, 0xFF), (32, 0xFF), (8, 0x00)];
+    // In the ring's first lap some files are not there yet.
+    for (count, (word, erased)) in
+        [10, 700].into_iter().flat_map(|count| chips.map(|chip| (count, chip)))
+    {
         let folder = tempfile::tempdir().unwrap();
         let options = Options::new().segment_bytes(4096).budget_bytes(8 * 4096);
         let log = options.clone().chip(word, erased).open(folder.path()).unwrap();
-        let cursor = log.cursor("consumer", 0).unwrap();
-        for offset in 0..700 {
-            log.append("numbers", &Event::new(payload(offset).as_bytes()).key(b"key")).unwrap();
-            log.sync().unwrap();
-            log.commit(cursor, offset).unwrap();
-        }
-        log.sync().unwrap();
+        go_on(&log, 0..count);
         drop(log);
         let in_folder = read_all(folder.path());
-        let bytes = joined(folder.path());
+        let mut bytes = joined(folder.path());
+        bytes.resize(8 * 4096, erased);
         let (_folder, path) = file(&bytes);
         assert_eq!(read_all(&path), in_folder, "as an image");
 
         let geometry = geometry(4096, 8, word, erased);
         let mut chip = mount(Chip::flashed(geometry, &bytes));
-        assert_eq!(chip.cursors()[0].offset, 699);
+        assert_eq!(chip.cursors()[0].offset, count - 1);
         append(&mut chip, 40);
         fs::write(&path, &chip.medium().bytes).unwrap();
         let (offsets, gaps) = read_all(&path);
-        assert_eq!((offsets.last(), gaps), (Some(&739), vec![]), "as it goes on on the chip");
+        assert_eq!(
+            (offsets.last(), gaps),
+            (Some(&(count + 39)), vec![]),
+            "as it goes on on the chip"
+        );
     }
 }
 
 #[test]
 fn an_image_split_into_segment_files_is_a_directory_that_an_owner_goes_on_with() {
-    for geometry in many() {
-        let chip = written(geometry, 300);
+    for (count, geometry) in [20, 300]
+        .into_iter()
+        .flat_map(|count| many().into_iter().map(move |geometry| (count, geometry)))
+    {
+        let chip = written(geometry, count);
         let folder = tempfile::tempdir().unwrap();
         for (slot, bytes) in chip.bytes.chunks(geometry.segment_size() as usize).enumerate() {
             fs::write(folder.path().join(format!("{slot:08}.seg")), bytes).unwrap();
         }
         assert_eq!(read_all(folder.path()), (mount_all(&chip), vec![]), "{geometry:?}");
         let log = Options::new().open(folder.path()).unwrap();
-        let cursor = log.cursor("consumer", 0).unwrap();
-        for offset in 300..600 {
-            log.append("numbers", &Event::new(payload(offset).as_bytes()).key(b"key")).unwrap();
-            log.sync().unwrap();
-            log.commit(cursor, offset).unwrap();
-        }
-        log.sync().unwrap();
+        go_on(&log, count..400);
         drop(log);
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(
+            names.into_iter().all(|name| !name.to_string_lossy().contains("foreign")),
+            "blank segments are not taken for somebody's files"
+        );
         // And back onto a chip: segments that files recycled are erased as the chip's are.
         let bytes = joined(folder.path());
         let mut log = mount(Chip::flashed(geometry, &bytes));
-        assert_eq!((log.visible(), log.torn_bytes()), (600, 0), "{geometry:?}");
+        assert_eq!((log.visible(), log.torn_bytes()), (400, 0), "{geometry:?}");
         append(&mut log, 1);
     }
 }
