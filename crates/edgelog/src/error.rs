@@ -44,6 +44,7 @@ impl FileError {
             io::ErrorKind::NotADirectory => {
                 "; a part of this path is a file: choose another folder"
             }
+            io::ErrorKind::NotSeekable => "; that is a pipe: write the image into a file first",
             io::ErrorKind::AlreadyExists => {
                 "; that is a file, which can be read if it is an image of a log; to append choose a folder"
             }

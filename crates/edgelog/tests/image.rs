@@ -350,6 +350,11 @@ fn a_file_that_is_no_image_is_refused_with_the_reason() {
     let error = View::open(&path, Start::Earliest).unwrap_err();
     assert!(!matches!(error, OpenError::File(_)), "{error}");
 
+    let (pipe, _writer) = std::io::pipe().unwrap();
+    let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&pipe));
+    let error = View::open(&path, Start::Earliest).unwrap_err();
+    assert!(error.to_string().contains("that is a pipe"), "{error}");
+
     for value in [0x00, 0xFF] {
         let (_folder, path) = file(&[value; 5000]);
         let error = View::open(&path, Start::Earliest).unwrap_err();

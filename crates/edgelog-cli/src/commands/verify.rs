@@ -27,7 +27,7 @@ Examples:
   edgelog --dir chip.img verify            a log in an image pulled from a flash chip
 
 Every record's checksum and every segment file's size (an image's: the whole) is tested. Works beside a running owner and changes nothing.
-A torn end is what a power cut leaves of a write that nothing acknowledged: it is told, and no failure.
+Torn bytes at the end are told and are no failure: a power cut leaves them of what nothing acknowledged. Rot of the very last records looks the same.
 Exit code 0: every record from the log's earliest to its newest is there. 1: there are gaps, or the log cannot be read.";
 
 const PROGRESS: &str = "{bar:30} {percent:>3}%  {human_pos} of {human_len} records  {eta} left";
@@ -176,7 +176,7 @@ impl Report {
         if self.torn_bytes > 0 {
             let torn = plural(u64::from(self.torn_bytes), "byte");
             lines.push(format!(
-                "  torn: {torn} behind the newest record, as a power cut leaves them of what was not acknowledged"
+                "  torn: {torn} behind the newest record are none: a write that a power cut tore, or records at the very end that rotted"
             ));
         }
         let Self { earliest, visible, missing, .. } = self;
