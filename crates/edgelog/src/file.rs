@@ -195,6 +195,10 @@ impl Medium for FileMedium {
         self.geometry
     }
 
+    fn is_write_once(&self) -> bool {
+        false
+    }
+
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         if position == 0 && self.access == Access::ReadOnly {
             // The owner may have put another file in its place.
