@@ -2,12 +2,14 @@
 //!
 //! - [`SimDisk`]: a file-like device that loses, tears and reorders what was not synced.
 //! - [`NorChip`]: NOR flash with write-once words that a power cut tears.
+//! - [`figures`]: what the engine's work costs on such a chip, counted.
 //! - [`Model`]: what an ideal log would hold, and [`check`], which compares the engine with it after a restart.
 //! - [`Session`]: a log under test that does random work and keeps its model.
 //!
 //! Everything is a function of one seed. A failure names its seed, which reproduces it.
 
 pub mod disk;
+pub mod figures;
 pub mod model;
 pub mod nor;
 pub mod oracle;

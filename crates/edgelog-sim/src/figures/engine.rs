@@ -1,0 +1,78 @@
+//! The engine as a subject.
+
+use super::{Chip, Failure, Meter, SEGMENT, Subject, record, time_ms};
+use edgelog_core::{Class, CursorId, Event, Item, Log, LogId, NorMedium, Reader, TopicId};
+use embedded_storage::nor_flash::ReadNorFlash;
+
+/// The engine, with one topic and one cursor.
+#[derive(Debug)]
+pub struct Engine<C: Chip> {
+    log: Log<NorMedium<Meter<C>>, Buffer>,
+    topic: TopicId,
+    cursor: CursorId,
+}
+
+type Buffer = [u8; 512];
+
+impl<C: Chip> Engine<C> {
+    fn medium(chip: Meter<C>) -> Result<NorMedium<Meter<C>>, Failure> {
+        let capacity = u32::try_from(chip.capacity()).map_err(Failure::broken)?;
+        NorMedium::new(chip, 0..capacity, SEGMENT).map_err(Failure::broken)
+    }
+
+    fn with(mut log: Log<NorMedium<Meter<C>>, Buffer>) -> Result<Self, Failure> {
+        let topic = log.topic("sensor").map_err(Failure::broken)?;
+        let cursor = log.cursor("uplink", 0).map_err(Failure::broken)?;
+        Ok(Self { log, topic, cursor })
+    }
+}
+
+impl<C: Chip> Subject<C> for Engine<C> {
+    const HEADER_BYTES: u32 = 80;
+    const RETAINED: u64 = 45_000;
+    const RAM_LOG: usize = size_of::<Log<NorMedium<Meter<C>>, Buffer>>() - size_of::<Buffer>();
+    const RAM_BUFFER: usize = size_of::<Buffer>();
+    const RAM_CACHES: &str =
+        "32 topic names, 8 cursors with their anchors; nothing for each segment";
+
+    fn create(chip: Meter<C>) -> Result<Self, Failure> {
+        let medium = Self::medium(chip)?;
+        let log = Log::create(medium, [0; 512], LogId([7; 16]), time_ms(0));
+        Self::with(log.map_err(Failure::broken)?)
+    }
+
+    fn mount(chip: Meter<C>) -> Result<Self, Failure> {
+        Self::with(Log::mount(Self::medium(chip)?, [0; 512]).map_err(Failure::broken)?)
+    }
+
+    fn append(&mut self, n: u64) -> Result<(), Failure> {
+        let payload = &record(n);
+        let event = Event { topic: self.topic, class: Class::Normal, key: None, payload };
+        let offset = self.log.append(&event, time_ms(n)).map_err(Failure::broken)?;
+        let durable = self.log.sync().map_err(Failure::broken)?;
+        if (offset, durable) != (n, n + 1) {
+            return Err(Failure::Broken(format!("record {n} got offset {offset}")));
+        }
+        Ok(())
+    }
+
+    fn trim(&mut self, n: u64) -> Result<(), Failure> {
+        self.commit(n)
+    }
+
+    fn seek(&mut self, n: u64) -> Result<Vec<u8>, Failure> {
+        let mut buffer = [0; 512];
+        let limit = self.log.durable();
+        // There is no seek by time yet; the record's offset is its number.
+        let mut reader = Reader::at(n);
+        match self.log.read(&mut reader, limit, &mut buffer).map_err(Failure::broken)? {
+            Some(Item::Record(record)) => Ok(record.payload.to_vec()),
+            other => Err(Failure::broken(other)),
+        }
+    }
+
+    fn commit(&mut self, n: u64) -> Result<(), Failure> {
+        self.log.commit(self.cursor, n, 0).map_err(Failure::broken)?;
+        self.log.sync().map(|_| ()).map_err(Failure::broken)
+    }
+}
