@@ -41,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bytes",
             "clap",
             "edgelog",
+            "edgelog-sim",
             "kafka-protocol",
             "rustix",
             "serde",

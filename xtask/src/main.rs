@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::chaos::{self, ChaosArguments};
+use xtask::crash::CrashArguments;
 use xtask::kafka::KafkaCommand;
 use xtask::test::TestArguments;
-use xtask::{ci, test};
+use xtask::{ci, crash, test};
 
 /// The project's commands.
 #[derive(Debug, Parser)]
@@ -26,6 +27,8 @@ enum Command {
     Test(TestArguments),
     /// Kill the process and the broker again and again, and count what arrived
     Chaos(ChaosArguments),
+    /// Cut the power in every byte that is programmed or erased, and check the promises
+    Crash(CrashArguments),
     /// The gate: formatting, lints, documentation, layers, all tests
     Ci,
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Kafka(command) => command.run(),
         Command::Test(arguments) => test::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
+        Command::Crash(arguments) => crash::run(&arguments),
         Command::Ci => ci::gate(),
     };
     match done {

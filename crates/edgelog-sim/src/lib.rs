@@ -5,11 +5,14 @@
 //! - [`figures`]: what the engine's work costs on such a chip, counted.
 //! - [`Model`]: what an ideal log would hold, and [`check`], which compares the engine with it after a restart.
 //! - [`Session`]: a log under test that does random work and keeps its model.
+//! - [`campaign`]: every scenario, with the power cut in every byte that is programmed or erased.
 //!
 //! Everything is a function of one seed. A failure names its seed, which reproduces it.
 
+pub mod campaign;
 pub mod disk;
 pub mod figures;
+pub mod medium;
 pub mod model;
 pub mod nor;
 pub mod oracle;
@@ -17,8 +20,9 @@ pub mod rng;
 pub mod session;
 
 pub use disk::{Counters, Fault, FaultKind, Op, SimDisk, SimError};
+pub use medium::{SimMedium, on_chip};
 pub use model::Model;
 pub use nor::{NorChip, NorCounters, NorOp, SimNorError};
 pub use oracle::{Verdict, check};
 pub use rng::Rng;
-pub use session::{Session, Stop};
+pub use session::{Action, Answer, Session, Stop};

@@ -24,6 +24,7 @@
 
 use crate::rng::Rng;
 use core::fmt;
+use core::ops::Range;
 use embedded_storage::nor_flash::{ErrorType, NorFlashError, NorFlashErrorKind};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -137,6 +138,7 @@ struct State {
     /// Reads that started at each block.
     block_reads: Vec<u64>,
     mutated: u64,
+    erase_steps: Vec<Range<u64>>,
     cut_at: Option<u64>,
     dark: bool,
     faults: Vec<(NorOp, u64)>,
@@ -177,6 +179,7 @@ impl<const WORD: usize, const ERASE: usize> NorChip<WORD, ERASE> {
             block_reads: vec![0; image.len() / ERASE],
             bytes: image,
             mutated: 0,
+            erase_steps: Vec::new(),
             cut_at: None,
             dark: false,
             faults: Vec::new(),
@@ -194,6 +197,7 @@ impl<const WORD: usize, const ERASE: usize> NorChip<WORD, ERASE> {
         state.counters = NorCounters::default();
         state.block_reads.fill(0);
         state.mutated = 0;
+        state.erase_steps.clear();
         state.cut_at = None;
         state.dark = false;
         state.faults.clear();
@@ -234,6 +238,18 @@ impl<const WORD: usize, const ERASE: usize> NorChip<WORD, ERASE> {
     #[must_use]
     pub fn mutated(&self) -> u64 {
         self.state().mutated
+    }
+
+    /// The ranges of these steps that erases took, in order.
+    #[must_use]
+    pub fn erase_steps(&self) -> Vec<Range<u64>> {
+        self.state().erase_steps.clone()
+    }
+
+    /// Bytes of the chip.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.state().bytes.len()
     }
 
     /// Whether the power is gone.
@@ -426,7 +442,10 @@ impl State {
         let at = self.range(from, length, self.block)?;
         let call = self.counters.erases;
         self.counters.erases += to_u64(length / self.block);
-        if let Some((step, error)) = self.ending(NorOp::Erase, call, length) {
+        let first = self.mutated;
+        let ending = self.ending(NorOp::Erase, call, length);
+        self.erase_steps.push(first..self.mutated);
+        if let Some((step, error)) = ending {
             let torn = at + step / self.block * self.block;
             self.blank(at, torn);
             self.tear_erase(torn, step % self.block);
@@ -708,7 +727,8 @@ mod tests {
             (chip.header_reads(64), chip.header_reads(128), chip.header_reads(192)),
             (3, 3, 0)
         );
-        assert_eq!(chip.mutated(), 24 + 3 * 64);
+        assert_eq!((chip.mutated(), chip.erase_steps().len()), (24 + 3 * 64, 3));
+        assert_eq!(chip.erase_steps()[1], 88..152);
         let chip = chip.power_on();
         assert_eq!((chip.counters(), chip.header_reads(64)), (NorCounters::default(), 0));
     }

@@ -3,9 +3,9 @@
 //! After a restart: acknowledged records are there, in order, once, byte for byte. Others are whole or absent. What is missing
 //! below the durable offset was released by every cursor and shows as a gap. Identities never name two records. Cursors are
 //! where they were synced or further, never back and never gone. Mounting writes nothing. The log takes appends, and all of
-//! this holds once more after one more restart.
+//! this holds once more after one more restart. The rules of the medium are kept.
 
-use crate::disk::SimDisk;
+use crate::medium::SimMedium;
 use crate::model::{Content, Model, Stored};
 use crate::session::Session;
 use edgelog_core::{Gap, GapReason, Item, Log, Reader, Record};
@@ -29,13 +29,13 @@ pub struct Verdict {
 /// # Errors
 ///
 /// Says which promise does not hold.
-pub fn check(disk: &SimDisk, model: &mut Model) -> Result<Verdict, String> {
+pub fn check<M: SimMedium>(disk: &M, model: &mut Model) -> Result<Verdict, String> {
     let verdict = mount_and_judge(disk, model)?;
     let mut session = Session::resume(disk.clone(), model.clone())?;
     session.must_append(2).map_err(|why| format!("not appendable after the restart: {why}"))?;
     *model = session.end();
     mount_and_judge(disk, model).map_err(|why| format!("after one more restart: {why}"))?;
-    Ok(verdict)
+    disk.misuse().map_or(Ok(verdict), Err)
 }
 
 /// Mounts `disk`, compares it with the model, and makes the model follow what was found.
@@ -43,12 +43,11 @@ pub fn check(disk: &SimDisk, model: &mut Model) -> Result<Verdict, String> {
 /// # Errors
 ///
 /// Says which promise does not hold.
-pub fn mount_and_judge(disk: &SimDisk, model: &mut Model) -> Result<Verdict, String> {
-    let before = disk.counters();
+pub fn mount_and_judge<M: SimMedium>(disk: &M, model: &mut Model) -> Result<Verdict, String> {
+    let before = disk.writes();
     let mut log = Log::mount(disk.clone(), vec![0; BUFFER]).map_err(|e| format!("mount: {e}"))?;
     let verdict = judge(&mut log, model)?;
-    let after = disk.counters();
-    if (before.programs, before.erases) != (after.programs, after.erases) {
+    if disk.writes() != before {
         return Err(String::from("mounting and reading wrote to the medium"));
     }
     adopt(&log, model);
@@ -60,7 +59,10 @@ pub fn mount_and_judge(disk: &SimDisk, model: &mut Model) -> Result<Verdict, Str
 /// # Errors
 ///
 /// Says which promise does not hold.
-pub fn judge(log: &mut Log<SimDisk, Vec<u8>>, model: &mut Model) -> Result<Verdict, String> {
+pub fn judge<M: SimMedium>(
+    log: &mut Log<M, Vec<u8>>,
+    model: &mut Model,
+) -> Result<Verdict, String> {
     let visible = log.visible();
     if visible < model.durable {
         return Err(format!("{} records were durable, {visible} are left", model.durable));
@@ -136,7 +138,7 @@ fn judge_gap(gap: Gap, next: u64, model: &Model) -> Result<(), String> {
     Ok(())
 }
 
-fn judge_state(log: &Log<SimDisk, Vec<u8>>, model: &Model) -> Result<(), String> {
+fn judge_state<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &Model) -> Result<(), String> {
     for (name, &(id, synced)) in &model.topics {
         let found = log.topics().iter().find(|topic| topic.name == name.as_str());
         match found {
@@ -163,7 +165,7 @@ fn judge_state(log: &Log<SimDisk, Vec<u8>>, model: &Model) -> Result<(), String>
 }
 
 /// The restart decided what became of everything that was not acknowledged.
-fn adopt(log: &Log<SimDisk, Vec<u8>>, model: &mut Model) {
+fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &mut Model) {
     let visible = log.visible();
     if let Some(attempt) = model.in_flight.take()
         && visible == model.visible + 1
