@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use xtask::chaos::{self, ChaosArguments};
 use xtask::crash::CrashArguments;
+use xtask::firmware::{self, FirmwareArguments};
 use xtask::kafka::KafkaCommand;
 use xtask::test::TestArguments;
 use xtask::{ci, crash, test};
@@ -29,7 +30,9 @@ enum Command {
     Chaos(ChaosArguments),
     /// Cut the power in every byte that is programmed or erased, and check the promises
     Crash(CrashArguments),
-    /// The gate: formatting, lints, documentation, layers, all tests
+    /// Build the crates for microcontrollers, and measure what they take there
+    Firmware(FirmwareArguments),
+    /// The gate: formatting, lints, documentation, layers, all tests, firmware
     Ci,
 }
 
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
+        Command::Firmware(arguments) => firmware::run(&arguments),
         Command::Ci => ci::gate(),
     };
     match done {
