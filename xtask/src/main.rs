@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xtask::bench::BenchCommand;
 use xtask::chaos::{self, ChaosArguments};
 use xtask::crash::CrashArguments;
 use xtask::firmware::{self, FirmwareArguments};
@@ -32,6 +33,9 @@ enum Command {
     Crash(CrashArguments),
     /// Build the crates for microcontrollers, and measure what they take there
     Firmware(FirmwareArguments),
+    /// Measure, beside other libraries that do the same
+    #[command(subcommand, arg_required_else_help = true)]
+    Bench(BenchCommand),
     /// The gate: formatting, lints, documentation, layers, all tests, firmware
     Ci,
 }
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Firmware(arguments) => firmware::run(&arguments),
+        Command::Bench(command) => command.run(),
         Command::Ci => ci::gate(),
     };
     match done {

@@ -22,7 +22,7 @@ const fn meaning(name: &'static str, text: &'static str) -> Meaning {
     Meaning { name, text }
 }
 
-const MEANINGS: [Meaning; 10] = [
+const MEANINGS: [Meaning; 9] = [
     meaning(
         "flash.waf.64B.word4",
         "bytes programmed / bytes of records over two laps of a full ring, 4-byte words; with all that the subject writes for \
@@ -59,10 +59,6 @@ const MEANINGS: [Meaning; 10] = [
         "flash.cursor_commit.bytes",
         "bytes programmed to store durably how far a consumer got",
     ),
-    meaning(
-        "flash.ram.log_bytes",
-        "size_of the log for 1,024 segments on this 64-bit machine, buffers left out",
-    ),
 ];
 
 /// Everything about one subject.
@@ -91,7 +87,6 @@ impl Figures {
             .enumerate()
             .map(|(place, told)| merged(told, forgiving.get(place)))
             .collect();
-        self.figures.push(ram::<S, A>());
         self
     }
 
@@ -146,12 +141,6 @@ fn waf<S: Subject<C>, C: Chip>(ring: &Ring<S, C>) -> (String, String) {
 fn shown(cost: &Cost) -> String {
     let Cost { reads, bytes_read: _, programs, bytes_programmed, erases } = cost;
     format!("{programs} programs of {bytes_programmed} bytes, {erases} erases, {reads} reads")
-}
-
-/// What `size_of` says; it needs no chip.
-fn ram<S: Subject<C>, C: Chip>() -> Figure {
-    let detail = format!("{}; buffers apart: {} bytes", S::RAM_CACHES, S::RAM_BUFFER);
-    Figure { value: Ok(S::RAM_LOG.to_string()), forgiven: false, detail }
 }
 
 fn merged(strict: Told, forgiving: Option<&Told>) -> Figure {

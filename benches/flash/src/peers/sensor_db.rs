@@ -21,9 +21,6 @@ impl<C: Chip> SensorLog<C> {
 impl<C: Chip> Subject<C> for SensorLog<C> {
     const HEADER_BYTES: u32 = 28;
     const RETAINED: u64 = 14_000;
-    const RAM_LOG: usize = size_of::<Db<C>>() - PAGE;
-    const RAM_BUFFER: usize = PAGE;
-    const RAM_CACHES: &str = "48 bytes for each segment: its index";
 
     fn create(chip: Meter<C>) -> Result<Self, Failure> {
         let mut log = Self::new(chip)?;

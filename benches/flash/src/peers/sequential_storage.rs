@@ -17,10 +17,6 @@ impl<C: Chip> Subject<C> for Queue<C> {
     /// The start marker; the end marker is at the other end of the page.
     const HEADER_BYTES: u32 = 4;
     const RETAINED: u64 = 45_000;
-    const RAM_LOG: usize = size_of::<QueueStorage<Meter<C>, Caches>>();
-    /// A push needs no buffer.
-    const RAM_BUFFER: usize = 0;
-    const RAM_CACHES: &str = "1 + 8 bytes for each segment: its state, its next free place";
 
     fn create(chip: Meter<C>) -> Result<Self, Failure> {
         Self::mount(chip)

@@ -30,10 +30,6 @@ impl<C: Chip> Engine<C> {
 impl<C: Chip> Subject<C> for Engine<C> {
     const HEADER_BYTES: u32 = 80;
     const RETAINED: u64 = 45_000;
-    const RAM_LOG: usize = size_of::<Log<NorMedium<Meter<C>>, Buffer>>() - size_of::<Buffer>();
-    const RAM_BUFFER: usize = size_of::<Buffer>();
-    const RAM_CACHES: &str =
-        "32 topic names, 8 cursors with their anchors; nothing for each segment";
 
     fn create(chip: Meter<C>) -> Result<Self, Failure> {
         let medium = Self::medium(chip)?;

@@ -35,12 +35,6 @@ pub trait Subject<C: Chip>: Sized {
     const HEADER_BYTES: u32;
     /// How many of the newest records of this workload are certainly still there when the ring is full.
     const RETAINED: u64;
-    /// `size_of` the log object for [`SEGMENTS`] segments on a chip that is a handle of one pointer, buffers left out.
-    const RAM_LOG: usize;
-    /// Bytes of its buffers, whether they stand in the object or beside it.
-    const RAM_BUFFER: usize;
-    /// What of [`RAM_LOG`](Self::RAM_LOG) is there to save reads.
-    const RAM_CACHES: &str;
 
     /// Makes an empty log on an erased chip.
     ///
