@@ -8,7 +8,10 @@ use xtask::cargo::target_directory;
 
 /// Every crate of the workspace, with all that it may depend on outside of its tests.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("edgelog-core", &["crc", "embedded-storage", "heapless"]),
+    (
+        "edgelog-core",
+        &["crc", "embedded-storage", "embedded-storage-async", "heapless", "maybe-async"],
+    ),
     ("edgelog-kafka", &["crc", "heapless"]),
     ("edgelog-uplink", &["edgelog-core", "edgelog-kafka", "heapless"]),
     ("edgelog", &["crossbeam", "edgelog-core", "edgelog-kafka", "edgelog-uplink", "getrandom"]),

@@ -58,7 +58,7 @@ pub fn run(arguments: &CrashArguments) -> Result<()> {
         }
     };
     println!("{report}");
-    if report.failures > 0 {
+    if report.failures() > 0 {
         bail!("promises were broken; a case runs again with cargo xtask crash --case CASE");
     }
     Ok(())

@@ -155,40 +155,69 @@ pub struct Plan {
 /// What it came to.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// States checked, by device and scenario.
-    pub cells: Vec<(Device, Scenario, u64)>,
-    /// States that broke a promise.
-    pub failures: u64,
-    /// The first of them, each with its case and place.
+    /// By device and scenario.
+    pub cells: Vec<Cell>,
+    /// The first failures in words, each with its case and place.
     pub examples: Vec<String>,
 }
 
-/// Failures that are told in words.
-const EXAMPLES_MAX: usize = 20;
+/// What a scenario on a device came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Cell {
+    /// On what.
+    pub device: Device,
+    /// What was going on.
+    pub scenario: Scenario,
+    /// States checked.
+    pub states: u64,
+    /// Those of them that broke a promise.
+    pub failures: u64,
+}
+
+impl Cell {
+    const fn new(device: Device, scenario: Scenario) -> Self {
+        Self { device, scenario, states: 0, failures: 0 }
+    }
+}
+
+/// Failures that are told in words, of one case and of all.
+const EXAMPLES_MAX: (usize, usize) = (2, 40);
 
 impl Report {
     /// States checked.
     #[must_use]
     pub fn states(&self) -> u64 {
-        self.cells.iter().map(|&(_, _, states)| states).sum()
+        self.cells.iter().map(|cell| cell.states).sum()
+    }
+
+    /// States that broke a promise.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.cells.iter().map(|cell| cell.failures).sum()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "crash.states = {}", self.states())?;
-        let mut devices: Vec<Device> = self.cells.iter().map(|cell| cell.0).collect();
+        let sum = |of: &dyn Fn(&Cell) -> bool| -> u64 {
+            self.cells.iter().filter(|cell| of(cell)).map(|cell| cell.states).sum()
+        };
+        let mut devices: Vec<Device> = self.cells.iter().map(|cell| cell.device).collect();
         devices.dedup();
         for device in devices {
-            let cells = self.cells.iter().filter(|cell| cell.0 == device);
-            writeln!(f, "crash.states.{device} = {}", cells.map(|cell| cell.2).sum::<u64>())?;
+            writeln!(f, "crash.states.{device} = {}", sum(&|cell| cell.device == device))?;
         }
         for scenario in Scenario::ALL {
-            let cells = self.cells.iter().filter(|cell| cell.1 == scenario);
-            let states = cells.map(|cell| cell.2).sum::<u64>();
+            let states = sum(&|cell| cell.scenario == scenario);
             writeln!(f, "crash.states.{} = {states}", scenario.name())?;
         }
-        write!(f, "crash.failures = {}", self.failures)?;
+        write!(f, "crash.failures = {}", self.failures())?;
+        for Cell { device, scenario, failures, .. } in &self.cells {
+            if *failures > 0 {
+                write!(f, "\ncrash.failures.{device}.{} = {failures}", scenario.name())?;
+            }
+        }
         self.examples.iter().try_for_each(|example| write!(f, "\ncrash.failure = {example}"))
     }
 }
@@ -203,13 +232,13 @@ pub fn run(plan: &Plan) -> Report {
     let share = plan.states.div_ceil(u64::try_from(cells.max(1)).unwrap_or(1));
     for &device in &plan.devices {
         for scenario in Scenario::ALL {
-            report.cells.push((device, scenario, 0));
+            report.cells.push(Cell::new(device, scenario));
             let mut seed = plan.seed;
             loop {
-                let done = report.cells.last().map_or(share, |cell| cell.2);
+                let done = report.cells.last().map_or(share, |cell| cell.states);
                 let Some(left) = share.checked_sub(done).filter(|&left| left > 0) else { break };
-                Run { case: Case { scenario, device, seed }, left, report: &mut report }
-                    .on_device(plan.plant);
+                let case = Case { scenario, device, seed };
+                Run { case, left, told: 0, report: &mut report }.on_device(plan.plant);
                 seed = seed.wrapping_add(1);
             }
         }
@@ -220,8 +249,9 @@ pub fn run(plan: &Plan) -> Report {
 /// Runs one case, with every step of its erases.
 #[must_use]
 pub fn replay(case: Case, plant: Option<Plant>) -> Report {
-    let mut report = Report { cells: vec![(case.device, case.scenario, 0)], ..Report::default() };
-    Run { case, left: u64::MAX, report: &mut report }.on_device(plant);
+    let cells = vec![Cell::new(case.device, case.scenario)];
+    let mut report = Report { cells, ..Report::default() };
+    Run { case, left: u64::MAX, told: 0, report: &mut report }.on_device(plant);
     report
 }
 
@@ -230,6 +260,8 @@ struct Run<'a> {
     case: Case,
     /// States that its device and scenario still want.
     left: u64,
+    /// Its failures that were told in words.
+    told: usize,
     report: &'a mut Report,
 }
 
@@ -330,11 +362,12 @@ impl Run<'_> {
 
     fn note(&mut self, judged: Result<(), String>) {
         if let Some(cell) = self.report.cells.last_mut() {
-            cell.2 += 1;
+            cell.states += 1;
+            cell.failures += u64::from(judged.is_err());
         }
         let Err(why) = judged else { return };
-        self.report.failures += 1;
-        if self.report.examples.len() < EXAMPLES_MAX {
+        if self.told < EXAMPLES_MAX.0 && self.report.examples.len() < EXAMPLES_MAX.1 {
+            self.told += 1;
             self.report.examples.push(format!("{}: {why}", self.case));
         }
     }

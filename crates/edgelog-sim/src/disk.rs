@@ -299,6 +299,10 @@ impl Medium for SimDisk {
         self.state().geometry
     }
 
+    fn is_write_once(&self) -> bool {
+        false
+    }
+
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), SimError> {
         let mut state = self.state();
         if state.dark {

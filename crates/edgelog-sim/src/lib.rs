@@ -10,6 +10,7 @@
 //! Everything is a function of one seed. A failure names its seed, which reproduces it.
 
 pub mod campaign;
+pub mod conformance;
 pub mod disk;
 pub mod figures;
 pub mod medium;

@@ -35,7 +35,7 @@ pub trait SimMedium: Medium + Clone + Debug {
     /// About how many steps a frame, a few frames, and opening a segment take.
     fn some_work(&self) -> [u64; 3];
 
-    /// How the engine broke the medium's rules, if it did.
+    /// How the engine broke the medium's rules, if it did. What it could not see beforehand is no breach.
     fn misuse(&self) -> Option<String>;
 }
 

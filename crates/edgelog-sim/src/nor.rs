@@ -13,9 +13,10 @@
 //!   unfinished program never reads as finished.
 //! - A cut erase: blocks before are erased, blocks behind untouched. Each byte of the block in flight is, depending on how far
 //!   it came, erased, as before, a mix of both, random, or unstable.
-//! - The word in flight, and every word of a block whose erase was cut, is *marginal*: it counts as programmed until its block
-//!   is erased, whatever it reads. [`NorChip::set_strict_marginal`] makes the chip milder: a marginal word that stably reads
-//!   erased may be programmed.
+//! - The word in flight, and every word of a block whose erase was cut, is *marginal* until its block is erased: it cannot be
+//!   programmed, whatever it reads. When all of its bits may read as erased, the program is [`SimNorError::Marginal`], counted
+//!   apart, because nobody can see that beforehand; otherwise it is `ProgrammedTwice`. [`NorChip::set_strict_marginal`] makes
+//!   the chip milder: a marginal word that stably reads erased may be programmed.
 //! - With [`NorChip::set_ecc`], a torn word cannot be corrected: reading any byte of it is [`SimNorError::Unreadable`].
 //! - A planned failing read gives no bytes, once. A planned failing program or erase has torn what it touched at a random
 //!   step, as a power cut does, but the power stays.
@@ -44,6 +45,11 @@ pub enum SimNorError {
         /// The word's address.
         at: u32,
     },
+    /// A word that looks erased was in flight when a power cut tore its program or its block's erase. Nothing was done.
+    Marginal {
+        /// The word's address.
+        at: u32,
+    },
     /// A torn word, that error correction cannot mend. Reading it again fails again.
     Unreadable {
         /// The word's address.
@@ -62,6 +68,9 @@ impl fmt::Display for SimNorError {
             Self::OutOfBounds => f.write_str("the range is outside of the chip"),
             Self::ProgrammedTwice { at } => {
                 write!(f, "the word at {at} was programmed twice between two erases")
+            }
+            Self::Marginal { at } => {
+                write!(f, "the word at {at} looks erased, but a program or erase of it was cut")
             }
             Self::Unreadable { at } => {
                 write!(f, "the word at {at} is torn: its error correction cannot mend it")
@@ -110,6 +119,8 @@ pub struct NorCounters {
     pub erases: u64,
     /// Programs that broke the write-once rule.
     pub programmed_twice: u64,
+    /// Programs that were refused because a word which may read as erased is marginal.
+    pub programmed_marginal: u64,
 }
 
 /// The chip: `WORD` bytes are programmed at once, `ERASE` bytes are erased at once. Clones are handles of the same chip, so
@@ -422,9 +433,14 @@ impl State {
         self.counters.programs += 1;
         self.counters.bytes_programmed += to_u64(bytes.len());
         let words = at / self.word..(at + bytes.len()) / self.word;
-        if let Some(twice) = words.into_iter().find(|&word| self.is_programmed(word)) {
-            self.counters.programmed_twice += 1;
-            return Err(SimNorError::ProgrammedTwice { at: address(twice * self.word) });
+        let refusals = words.filter_map(|word| self.refusal(word));
+        // Of several reasons the one that the caller could have seen.
+        let refusal = refusals.min_by_key(|why| matches!(why, SimNorError::Marginal { .. }));
+        if let Some(refusal) = refusal {
+            let marginal = matches!(refusal, SimNorError::Marginal { .. });
+            self.counters.programmed_marginal += u64::from(marginal);
+            self.counters.programmed_twice += u64::from(!marginal);
+            return Err(refusal);
         }
         if let Some((step, error)) = self.ending(NorOp::Program, call, bytes.len()) {
             self.tear_program(at, bytes, step);
@@ -455,14 +471,19 @@ impl State {
         Ok(())
     }
 
-    fn is_programmed(&self, word: usize) -> bool {
+    /// Why the word cannot be programmed, if so.
+    fn refusal(&self, word: usize) -> Option<SimNorError> {
         let flags = self.flags[word];
-        if self.strict_marginal || flags & MARGINAL == 0 {
-            return flags & (PROGRAMMED | MARGINAL) != 0;
+        let at = address(word * self.word);
+        if flags & MARGINAL == 0 {
+            return (flags != 0).then_some(SimNorError::ProgrammedTwice { at });
         }
         let range = word * self.word..(word + 1) * self.word;
-        let erased = self.bytes[range.clone()].iter().all(|&byte| byte == ERASED);
-        !erased || self.unstable.range(range).next().is_some()
+        if self.bytes[range.clone()].iter().any(|&byte| byte != ERASED) {
+            return Some(SimNorError::ProgrammedTwice { at });
+        }
+        let stable = self.unstable.range(range).next().is_none();
+        (self.strict_marginal || !stable).then_some(SimNorError::Marginal { at })
     }
 
     fn complete(&mut self, at: usize, bytes: &[u8]) {
@@ -627,7 +648,11 @@ mod tests {
                     assert!(torn.clone().all(|(&is, &should)| is & should == should), "{name}");
                 }
                 let at = 8 + address(done);
-                assert_eq!(chip.write(at, &[0; 4]), Err(SimNorError::ProgrammedTwice { at }));
+                let refused = match chip.image()[8 + done..12 + done] == [ERASED; 4] {
+                    true => SimNorError::Marginal { at },
+                    false => SimNorError::ProgrammedTwice { at },
+                };
+                assert_eq!(chip.write(at, &[0; 4]), Err(refused));
                 unstable += u32::from(seen.iter().any(|bytes| bytes != &seen[0]));
                 if seen.iter().all(|it| it[8 + done..12 + done] == [ERASED; 4]) {
                     untouched += 1;
@@ -675,8 +700,10 @@ mod tests {
                 }
             }
             for at in (64..128).step_by(4) {
-                assert_eq!(chip.write(at, &[0; 4]), Err(SimNorError::ProgrammedTwice { at }));
+                assert!(chip.write(at, &[0; 4]).is_err(), "seed {seed}, {at}");
             }
+            let counters = chip.counters();
+            assert_eq!(counters.programmed_twice + counters.programmed_marginal, 16);
             chip.erase(64, 128).unwrap();
             chip.write(64, &[1; 64]).unwrap();
         }
@@ -721,6 +748,7 @@ mod tests {
             bytes_programmed: 24,
             erases: 3,
             programmed_twice: 0,
+            programmed_marginal: 0,
         };
         assert_eq!(chip.counters(), counters);
         assert_eq!(

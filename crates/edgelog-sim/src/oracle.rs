@@ -8,7 +8,7 @@
 use crate::medium::SimMedium;
 use crate::model::{Content, Model, Stored};
 use crate::session::Session;
-use edgelog_core::{Gap, GapReason, Item, Log, Reader, Record};
+use edgelog_core::{Gap, GapReason, Item, Log, Reader, Record, TimeQuality};
 
 /// Frame and read buffers of every log under test.
 pub const BUFFER: usize = 2048;
@@ -106,17 +106,18 @@ pub fn judge<M: SimMedium>(
 fn judge_record(record: &Record<'_>, model: &mut Model) -> Result<(), String> {
     let identity = record.identity;
     let found = Content::of(record);
+    // Behind damage a time may only be known to be not later.
+    let in_time = |now| record.time_ms >= now || record.time_quality == TimeQuality::Estimated;
     let right = match model.records.get(&identity.offset) {
         Some(stored) => {
-            stored.epoch == identity.epoch
-                && stored.content == found
-                && record.time_ms >= stored.now
+            stored.epoch == identity.epoch && stored.content == found && in_time(stored.now)
         }
         None => {
             identity.offset == model.visible
-                && model.in_flight.as_ref().is_some_and(|attempt| {
-                    attempt.content == found && record.time_ms >= attempt.now
-                })
+                && model
+                    .in_flight
+                    .as_ref()
+                    .is_some_and(|attempt| attempt.content == found && in_time(attempt.now))
         }
     };
     if !right {

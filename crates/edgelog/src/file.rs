@@ -195,6 +195,10 @@ impl Medium for FileMedium {
         self.geometry
     }
 
+    fn is_write_once(&self) -> bool {
+        false
+    }
+
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         if position == 0 && self.access == Access::ReadOnly {
             // The owner may have put another file in its place.
@@ -314,4 +318,27 @@ fn read_full(file: &File, bytes: &mut [u8], position: u64) -> io::Result<usize> 
         }
     }
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgelog_sim::conformance::conforms;
+
+    #[test]
+    fn files_conform_to_what_the_engine_relies_on() {
+        for (segment_size, segment_count) in [(1024, 2), (4096, 3), (1536, 40)] {
+            let folder = tempfile::tempdir().unwrap();
+            let geometry = Geometry::new(segment_size, segment_count, 1, 0x00).unwrap();
+            let open = || {
+                let lock = File::create(folder.path().join("lock")).unwrap();
+                FileMedium::new(folder.path(), geometry, Some(lock))
+            };
+            let mut reopen = |medium| {
+                drop(medium);
+                open()
+            };
+            conforms(open(), Some(&mut reopen), false).unwrap();
+        }
+    }
 }
