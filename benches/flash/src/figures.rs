@@ -43,12 +43,11 @@ const MEANINGS: [Meaning; 9] = [
     ),
     meaning(
         "flash.mount.header_reads.1024",
-        "mount and first append: reads outside of the segment that is walked, and of that one's header; the worst of 32 \
-         places of the newest segment",
+        "mount and first append: reads of segment headers, markers and footers; the worst of 32 places of the newest segment",
     ),
     meaning(
         "flash.seek.header_reads.1024",
-        "to find a record by its time in a mounted log, counted likewise; the worst of 32 records from the newest to the \
+        "to find and read a record by its time in a mounted log, counted likewise (all reads of one that can only walk); the worst of 32 records from the newest to the \
          oldest that is retained",
     ),
     meaning(

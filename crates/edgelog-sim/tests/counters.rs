@@ -14,6 +14,16 @@ fn full_ring<const WORD: usize>() -> Ring<Engine<Chip<WORD>>, Chip<WORD>> {
 #[test]
 fn with_words_of_4_bytes_the_engine_asks_of_flash_exactly_this() {
     let ring = full_ring::<4>();
+    eprintln!(
+        "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?} waf {}",
+        ring.laps(),
+        ring.warm_appends(),
+        ring.mounts(),
+        ring.seeks(),
+        ring.boots(),
+        ring.commit(),
+        ring.write_amplification()
+    );
     assert_eq!(ring.laps(), Cost::default());
     assert_eq!(ring.warm_appends(), Ok(Appends::default()));
     assert_eq!(ring.mounts(), Ok(Reads::default()));

@@ -60,9 +60,12 @@ impl<C: Chip> Ekv<C> {
 }
 
 impl<C: Chip> Subject<C> for Ekv<C> {
-    /// Magic, page id, CRC, position, skip list and record boundary of a data page at 1,024 pages.
-    const HEADER_BYTES: u32 = 12 + 4 + 2 * 8 + 2;
     const RETAINED: u64 = KEPT - 1;
+
+    /// Magic, page id, CRC, position, skip list and record boundary.
+    fn is_header(position: u32) -> bool {
+        position < 12 + 4 + 2 * 8 + 2
+    }
 
     fn create(chip: Meter<C>) -> Result<Self, Failure> {
         let log = Self::new(chip)?;

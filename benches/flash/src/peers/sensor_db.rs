@@ -1,6 +1,6 @@
 //! sensor-db: pages of 256 bytes, synced after every record, because only then is it durable.
 
-use edgelog_sim::figures::{Chip, Failure, Meter, SEGMENTS, Subject, record, time_ms};
+use edgelog_sim::figures::{Chip, Failure, Meter, SEGMENT, SEGMENTS, Subject, record, time_ms};
 use sensor_db::SensorDb;
 
 const PAGE: usize = 256;
@@ -19,8 +19,12 @@ impl<C: Chip> SensorLog<C> {
 }
 
 impl<C: Chip> Subject<C> for SensorLog<C> {
-    const HEADER_BYTES: u32 = 28;
     const RETAINED: u64 = 14_000;
+
+    /// The header, and the page with the footer.
+    fn is_header(position: u32) -> bool {
+        position < 28 || position >= SEGMENT - PAGE as u32
+    }
 
     fn create(chip: Meter<C>) -> Result<Self, Failure> {
         let mut log = Self::new(chip)?;

@@ -1,7 +1,7 @@
 //! sequential-storage: a queue that overwrites its oldest records, with all caches that it offers.
 
 use super::CAPACITY;
-use edgelog_sim::figures::{Chip, Failure, Meter, RECORD, SEGMENTS, Subject, record};
+use edgelog_sim::figures::{Chip, Failure, Meter, RECORD, SEGMENT, SEGMENTS, Subject, record};
 use pollster::block_on;
 use sequential_storage::cache::{
     Cache, Uncached, page_pointers::ArrayPagePointers, page_states::ArrayPageStates,
@@ -14,9 +14,14 @@ type Caches = Cache<ArrayPageStates<SEGMENTS>, ArrayPagePointers<SEGMENTS>, Unca
 pub struct Queue<C: Chip>(QueueStorage<Meter<C>, Caches>);
 
 impl<C: Chip> Subject<C> for Queue<C> {
-    /// The start marker; the end marker is at the other end of the page.
-    const HEADER_BYTES: u32 = 4;
+    const SEEKS: bool = false;
     const RETAINED: u64 = 45_000;
+
+    /// The markers at both ends of a page.
+    fn is_header(position: u32) -> bool {
+        let marker = C::WRITE_SIZE as u32;
+        position < marker || position >= SEGMENT - marker
+    }
 
     fn create(chip: Meter<C>) -> Result<Self, Failure> {
         Self::mount(chip)

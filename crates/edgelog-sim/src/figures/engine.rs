@@ -1,10 +1,12 @@
 //! The engine as a subject.
 
 use super::{Chip, Failure, Meter, SEGMENT, Subject, record, time_ms};
-use edgelog_core::{Class, CursorId, Event, Item, Log, LogId, NorMedium, Reader, TopicId};
+use edgelog_core::{
+    Class, CursorId, Event, FullPolicy, Item, Log, LogId, NorMedium, Reader, TopicId,
+};
 use embedded_storage::nor_flash::ReadNorFlash;
 
-/// The engine, with one topic and one cursor.
+/// The engine, with one topic and one cursor. It drops its oldest records when it is full, as its peers do.
 #[derive(Debug)]
 pub struct Engine<C: Chip> {
     log: Log<NorMedium<Meter<C>>, Buffer>,
@@ -21,6 +23,7 @@ impl<C: Chip> Engine<C> {
     }
 
     fn with(mut log: Log<NorMedium<Meter<C>>, Buffer>) -> Result<Self, Failure> {
+        log.set_full_policy(FullPolicy::DropOldest);
         let topic = log.topic("sensor").map_err(Failure::broken)?;
         let cursor = log.cursor("uplink", 0).map_err(Failure::broken)?;
         Ok(Self { log, topic, cursor })
@@ -28,8 +31,11 @@ impl<C: Chip> Engine<C> {
 }
 
 impl<C: Chip> Subject<C> for Engine<C> {
-    const HEADER_BYTES: u32 = 80;
     const RETAINED: u64 = 45_000;
+
+    fn is_header(position: u32) -> bool {
+        position < 80
+    }
 
     fn create(chip: Meter<C>) -> Result<Self, Failure> {
         let medium = Self::medium(chip)?;
@@ -52,15 +58,15 @@ impl<C: Chip> Subject<C> for Engine<C> {
         Ok(())
     }
 
-    fn trim(&mut self, n: u64) -> Result<(), Failure> {
-        self.commit(n)
+    fn maintain(&mut self) -> Result<(), Failure> {
+        self.log.maintain(1).map(|_| ()).map_err(Failure::broken)
     }
 
     fn seek(&mut self, n: u64) -> Result<Vec<u8>, Failure> {
         let mut buffer = [0; 512];
         let limit = self.log.durable();
-        // There is no seek by time yet; the record's offset is its number.
-        let mut reader = Reader::at(n);
+        let offset = self.log.seek_time(time_ms(n)).map_err(Failure::broken)?;
+        let mut reader = Reader::at(offset);
         match self.log.read(&mut reader, limit, &mut buffer).map_err(Failure::broken)? {
             Some(Item::Record(record)) => Ok(record.payload.to_vec()),
             other => Err(Failure::broken(other)),

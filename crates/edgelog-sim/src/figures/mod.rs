@@ -31,10 +31,13 @@ pub const RECORD: usize = 64;
 /// A log on a metered chip, as the workloads use it. Record `n` is the `n`-th of the log, counted from 0, and is appended `n`
 /// seconds after the first.
 pub trait Subject<C: Chip>: Sized {
-    /// Bytes at the beginning of a segment that tell what the segment is.
-    const HEADER_BYTES: u32;
+    /// Whether it finds a record by its time; otherwise [`seek`](Self::seek) walks from the oldest.
+    const SEEKS: bool = true;
     /// How many of the newest records of this workload are certainly still there when the ring is full.
     const RETAINED: u64;
+
+    /// Whether a segment's header, marker or footer stands at `position` of it: what tells what the segment is, without its records.
+    fn is_header(position: u32) -> bool;
 
     /// Makes an empty log on an erased chip.
     ///

@@ -2,7 +2,6 @@
 
 use super::{Chip, Cost, Failure, Meter, RECORD, SEGMENT, SEGMENTS, Subject, TRIM, record};
 use core::marker::PhantomData;
-use std::collections::BTreeMap;
 
 /// Records in a lap: more of them than any subject can hold on the chip, so that a lap reuses every segment.
 const LAP: u64 = 65_536;
@@ -55,7 +54,7 @@ impl Appends {
 /// What the worst of several mounts or seeks read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reads {
-    /// Reads of segment headers: those outside of the segment that was read most, and those that begin in its header.
+    /// Reads that begin at headers, markers and footers; all of a seek that walks.
     pub header_reads: u64,
     /// All reads.
     pub reads: u64,
@@ -153,7 +152,7 @@ impl<C: Chip, S: Subject<C>> Ring<S, C> {
                 meter.trace_reads();
                 let mut log = S::mount(meter.clone())?;
                 log.append(n)?;
-                worst = worst.max(self.reads(&meter, before));
+                worst = worst.max(Self::reads(&meter, before, is_header::<C, S>));
                 rest(&mut log, n)?;
                 (n + 1..n + LAP / TRIALS).try_for_each(|n| step(&mut log, n))?;
                 n += LAP / TRIALS;
@@ -179,7 +178,8 @@ impl<C: Chip, S: Subject<C>> Ring<S, C> {
                 let before = meter.cost();
                 meter.trace_reads();
                 let found = log.seek(n)?;
-                worst = worst.max(self.reads(&meter, before));
+                let counts = |at| !S::SEEKS || is_header::<C, S>(at);
+                worst = worst.max(Self::reads(&meter, before, counts));
                 if found != record(n) {
                     return Err(Failure::Broken(format!("another record than {n}")));
                 }
@@ -228,19 +228,15 @@ impl<C: Chip, S: Subject<C>> Ring<S, C> {
         Meter::new(self.chip.copy())
     }
 
-    fn reads(&self, meter: &Meter<C>, before: Cost) -> Reads {
+    fn reads(meter: &Meter<C>, before: Cost, counts: impl Fn(u32) -> bool) -> Reads {
         let spent = meter.cost() - before;
-        let trace = meter.traced_reads();
-        let segment = |at: &u32| at / SEGMENT;
-        let mut by_segment = BTreeMap::<u32, u64>::new();
-        for at in &trace {
-            *by_segment.entry(segment(at)).or_default() += 1;
-        }
-        let walked = by_segment.into_iter().max_by_key(|&(_, reads)| reads).map(|(it, _)| it);
-        let is_header = |at: &&u32| Some(segment(at)) != walked || **at % SEGMENT < S::HEADER_BYTES;
-        let header_reads = trace.iter().filter(is_header).count() as u64;
+        let header_reads = meter.traced_reads().iter().filter(|&&at| counts(at)).count() as u64;
         Reads { header_reads, reads: spent.reads, bytes: spent.bytes_read }
     }
+}
+
+fn is_header<C: Chip, S: Subject<C>>(at: u32) -> bool {
+    S::is_header(at % SEGMENT)
 }
 
 /// One record, and what is done between records.
