@@ -1,64 +1,45 @@
-//! A medium that costs next to nothing, so that what is measured is the log. It stores nothing and is never run.
+//! A flash driver that costs next to nothing, so that what is measured is the log. It stores nothing and is never run.
 
-use core::fmt;
 use core::hint::black_box;
-use edgelog_core::{Geometry, Medium};
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
 
 /// Every call is one function with nothing in it that the optimiser can see through: what a driver gives is known only at run time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Flash {
-    geometry: Geometry,
+#[derive(Debug)]
+pub struct Flash;
+
+impl ErrorType for Flash {
+    type Error = NorFlashErrorKind;
 }
 
-impl Flash {
-    /// With sizes that are known at run time only.
-    pub(crate) fn new() -> Option<Self> {
-        let [segment_size, segment_count, word] = black_box([4096, 4, 4]);
-        Some(Self { geometry: Geometry::new(segment_size, segment_count, word, 0xFF).ok()? })
-    }
-}
-
-impl Medium for Flash {
-    type Error = Broken;
-
-    fn geometry(&self) -> Geometry {
-        self.geometry
-    }
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 1;
 
     #[inline(never)]
-    fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), Broken> {
-        answer((slot, position, bytes.as_mut_ptr(), bytes.len()))
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        answer((offset, bytes.as_mut_ptr(), bytes.len()))
     }
 
-    #[inline(never)]
-    fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), Broken> {
-        answer((slot, position, bytes.as_ptr(), bytes.len()))
-    }
-
-    #[inline(never)]
-    fn erase(&mut self, slot: u32) -> Result<(), Broken> {
-        answer(slot)
-    }
-
-    #[inline(never)]
-    fn sync(&mut self) -> Result<(), Broken> {
-        answer(())
+    fn capacity(&self) -> usize {
+        1 << 20
     }
 }
 
-fn answer<T>(question: T) -> Result<(), Broken> {
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+
+    #[inline(never)]
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
+        answer((from, to))
+    }
+
+    #[inline(never)]
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+        answer((offset, bytes.as_ptr(), bytes.len()))
+    }
+}
+
+fn answer<T>(question: T) -> Result<(), NorFlashErrorKind> {
     black_box(question);
-    if black_box(false) { Err(Broken) } else { Ok(()) }
+    if black_box(false) { Err(NorFlashErrorKind::Other) } else { Ok(()) }
 }
-
-/// The device does not answer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Broken;
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the device does not answer")
-    }
-}
-
-impl core::error::Error for Broken {}

@@ -8,17 +8,17 @@ mod flash;
 
 use core::hint::black_box;
 use core::sync::atomic::AtomicU8;
-use edgelog_core::{Class, Event, Log, LogId, MountError, Reader};
+use edgelog_core::{Class, Event, Log, LogId, MountError, NorMedium, Reader};
 use edgelog_kafka::{Config, Instant, PartitionChoice};
 use edgelog_uplink::Uplink;
 use flash::Flash;
 
 /// The size of this symbol is what a log takes of memory, with its medium and without its frame buffer, which is borrowed here.
 #[unsafe(no_mangle)]
-pub static LOG_BYTES: [AtomicU8; size_of::<Log<Flash, &mut [u8]>>()] =
+pub static LOG_BYTES: [AtomicU8; size_of::<Log<NorMedium<Flash>, &mut [u8]>>()] =
     [const { AtomicU8::new(0) }; _];
 
-/// Keeps events and reads them back: all that a program needs. `None`: something was refused.
+/// Keeps events on a NOR flash and reads them back: all that a program needs. `None`: something was refused.
 pub fn log() -> Option<()> {
     let mut log = open()?;
     let topic = log.topic(black_box("door")).ok()?;
@@ -45,14 +45,19 @@ pub fn uplink() -> Option<()> {
     black_box(uplink.poll(now, black_box(0), &mut log)).ok().map(drop)
 }
 
-fn open() -> Option<Log<Flash, [u8; 512]>> {
-    match Log::mount(Flash::new()?, [0; 512]) {
+fn open() -> Option<Log<NorMedium<Flash>, [u8; 512]>> {
+    match Log::mount(medium()?, [0; 512]) {
         Err(MountError::NoLog { .. }) => {
             let id = LogId(black_box([1; 16]));
-            Log::create(Flash::new()?, [0; 512], id, black_box(0)).ok()
+            Log::create(medium()?, [0; 512], id, black_box(0)).ok()
         }
         mounted => mounted.ok(),
     }
+}
+
+/// Where on the flash is known at run time only.
+fn medium() -> Option<NorMedium<Flash>> {
+    NorMedium::new(Flash, black_box(0..16384), black_box(4096)).ok()
 }
 
 /// Uses all of it, so that nothing is left out of the static library.

@@ -18,7 +18,7 @@ use toolchain::Toolchain;
 /// Arguments of `firmware`.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct FirmwareArguments {
-    /// List the largest functions and constants of the log on a Cortex-M4
+    /// List the largest functions and constants of the log on a Cortex-M4, and the largest stack frames
     #[arg(long)]
     sizes: bool,
 }
@@ -38,7 +38,7 @@ pub(crate) const ENGINE: &str = "tests/no_alloc_probe";
 const DETAILED: (&str, &str) = ("thumbv7em", "thumbv7em-none-eabihf");
 
 /// How many symbols are listed.
-const SYMBOLS_SHOWN: usize = 40;
+const LINES_SHOWN: usize = 40;
 
 /// The symbol whose size is that of a log in memory.
 const LOG_BYTES: &str = "LOG_BYTES";
@@ -64,21 +64,32 @@ pub fn run(arguments: &FirmwareArguments) -> Result<()> {
     println!("bytes of memory of a log and its medium, with a borrowed frame buffer");
     let symbols = log.symbols()?;
     println!("flash.ram.log_bytes = {}", log_bytes(&symbols)?);
+    let frames = log.frames()?;
+    println!("bytes of the largest stack frame of any function on {name}");
+    let (_, largest) = frames.first().context("the probe has no functions")?;
+    println!("firmware.stack_frame.{name} = {largest}");
     if arguments.sizes {
         println!("the largest symbols of the log on {name}, and their bytes of flash");
-        let flash = symbols.iter().filter(|symbol| symbol.in_flash);
-        for symbol in flash.clone().take(SYMBOLS_SHOWN) {
-            println!("{:>6}  {}", symbol.bytes, symbol.name);
-        }
-        let rest: u64 = flash.clone().skip(SYMBOLS_SHOWN).map(|symbol| symbol.bytes).sum();
-        println!("{rest:>6}  all other symbols");
-        let named: u64 = flash.map(|symbol| symbol.bytes).sum();
-        println!(
-            "{:>6}  without a symbol: constants, padding",
-            log.flash_bytes()?.saturating_sub(named)
-        );
+        list(symbols.iter().filter(|it| it.in_flash).map(|it| (it.name.as_str(), it.bytes)));
+        let named: u64 = symbols.iter().filter(|it| it.in_flash).map(|it| it.bytes).sum();
+        let unnamed = log.flash_bytes()?.saturating_sub(named);
+        println!("{unnamed:>6}  without a symbol: constants, padding");
+        println!("the largest stack frames of the log on {name}, in bytes");
+        list(frames.iter().map(|(name, bytes)| (name.as_str(), *bytes)));
     }
     Ok(())
+}
+
+fn list<'a>(largest_first: impl Iterator<Item = (&'a str, u64)>) {
+    let mut rest = 0;
+    for (at, (name, bytes)) in largest_first.enumerate() {
+        if at < LINES_SHOWN {
+            println!("{bytes:>6}  {name}");
+        } else {
+            rest += bytes;
+        }
+    }
+    println!("{rest:>6}  all others together");
 }
 
 /// What a program takes of a device, beyond one that does nothing.

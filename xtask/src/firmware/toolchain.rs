@@ -74,8 +74,8 @@ impl Toolchain {
     pub(super) fn cargo(&self, targets: &[&str]) -> Command {
         let mut cargo = Command::new(&self.cargo);
         cargo.env("RUSTC", &self.rustc).env("RUSTC_BOOTSTRAP", "1");
-        // Flags for the host are not for these targets, and would change the figures.
-        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        // Every program then tells the stack frames of its functions. Flags for the host are not for these targets.
+        cargo.env("RUSTFLAGS", "-Zemit-stack-sizes").env_remove("CARGO_ENCODED_RUSTFLAGS");
         for target in targets {
             if let Some(linker) = self.linker {
                 let name = target.to_uppercase().replace('-', "_");
