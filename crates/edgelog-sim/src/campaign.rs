@@ -100,6 +100,29 @@ pub struct Case {
     pub seed: u64,
 }
 
+impl Case {
+    /// Another stream of choices for each purpose, so that the same seed is another life in another scenario or on another device.
+    fn rng(self, purpose: u64) -> Rng {
+        let word = match self.device {
+            Device::Disk => 0,
+            Device::Nor(word) => u64::from(word),
+        };
+        let mut mixed = self.seed;
+        for part in [word, self.scenario as u64, purpose] {
+            mixed = Rng::new(mixed ^ part).bits();
+        }
+        Rng::new(mixed)
+    }
+}
+
+/// What [`Case::rng`] is for.
+const SIZES: u64 = 1;
+const LIFE: u64 = 2;
+const SCRIPT: u64 = 3;
+const CHOICE: u64 = 4;
+/// And the cuts, each with its step.
+const CUTS: u64 = 1 << 32;
+
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.scenario.name(), self.device, self.seed)
@@ -157,7 +180,18 @@ pub struct Plan {
 pub struct Report {
     /// By device and scenario.
     pub cells: Vec<Cell>,
-    /// The first failures in words, each with its case and place.
+    /// The kinds of failures.
+    pub kinds: Vec<Kind>,
+}
+
+/// Failures that differ in numbers only.
+#[derive(Clone, Debug, Default)]
+pub struct Kind {
+    /// What they have in common.
+    pub what: String,
+    /// How many there were.
+    pub failures: u64,
+    /// The first of them, each with its case and place.
     pub examples: Vec<String>,
 }
 
@@ -180,8 +214,9 @@ impl Cell {
     }
 }
 
-/// Failures that are told in words, of one case and of all.
-const EXAMPLES_MAX: (usize, usize) = (2, 40);
+/// Examples of a kind, and kinds.
+const EXAMPLES_MAX: usize = 3;
+const KINDS_MAX: usize = 20;
 
 impl Report {
     /// States checked.
@@ -218,7 +253,11 @@ impl fmt::Display for Report {
                 write!(f, "\ncrash.failures.{device}.{} = {failures}", scenario.name())?;
             }
         }
-        self.examples.iter().try_for_each(|example| write!(f, "\ncrash.failure = {example}"))
+        for Kind { what, failures, examples } in &self.kinds {
+            write!(f, "\ncrash.failures.kind = {failures}: {what}")?;
+            examples.iter().try_for_each(|example| write!(f, "\ncrash.failure = {example}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -238,7 +277,7 @@ pub fn run(plan: &Plan) -> Report {
                 let done = report.cells.last().map_or(share, |cell| cell.states);
                 let Some(left) = share.checked_sub(done).filter(|&left| left > 0) else { break };
                 let case = Case { scenario, device, seed };
-                Run { case, left, told: 0, report: &mut report }.on_device(plan.plant);
+                Run { case, left, report: &mut report }.on_device(plan.plant);
                 seed = seed.wrapping_add(1);
             }
         }
@@ -251,7 +290,7 @@ pub fn run(plan: &Plan) -> Report {
 pub fn replay(case: Case, plant: Option<Plant>) -> Report {
     let cells = vec![Cell::new(case.device, case.scenario)];
     let mut report = Report { cells, ..Report::default() };
-    Run { case, left: u64::MAX, told: 0, report: &mut report }.on_device(plant);
+    Run { case, left: u64::MAX, report: &mut report }.on_device(plant);
     report
 }
 
@@ -260,8 +299,6 @@ struct Run<'a> {
     case: Case,
     /// States that its device and scenario still want.
     left: u64,
-    /// Its failures that were told in words.
-    told: usize,
     report: &'a mut Report,
 }
 
@@ -285,7 +322,7 @@ impl Run<'_> {
     fn on_device(self, plant: Option<Plant>) {
         match self.case.device {
             Device::Disk => {
-                let mut rng = Rng::new(!self.case.seed);
+                let mut rng = self.case.rng(SIZES);
                 let segment = [1024, 1536, 2048, 4096][rng.below(4)];
                 let disk = SimDisk::new(segment, segments(&mut rng));
                 disk.set_sector([512, 512, 64, 8][rng.below(4)]);
@@ -303,7 +340,7 @@ impl Run<'_> {
     }
 
     fn on_nor<const WORD: usize>(self, plant: Option<Plant>) {
-        let mut rng = Rng::new(!self.case.seed);
+        let mut rng = self.case.rng(SIZES);
         match rng.below(4) {
             0 => self.on_chip::<WORD, 4096>(1, &mut rng, plant),
             1 => self.on_chip::<WORD, 1024>(2, &mut rng, plant),
@@ -321,6 +358,7 @@ impl Run<'_> {
         let segments = usize::try_from(segments(rng)).unwrap_or(2);
         let chip = NorChip::<WORD, ERASE>::new(blocks * segments);
         chip.set_ecc(rng.one_in(4));
+        chip.set_strict_marginal(!rng.one_in(4));
         if plant == Some(Plant::DroppedWord) {
             chip.drop_words();
         }
@@ -337,9 +375,8 @@ impl Run<'_> {
             Ok(measured) => measured,
             Err(why) => return self.note(Err(format!("before the cut: {why}"))),
         };
-        for step in cuts.chosen(self.case.seed, self.left) {
-            let mix = self.case.seed.wrapping_mul(0x9E37_79B9).wrapping_add(step);
-            let cut = Cut { step, seed: Rng::new(mix).bits() };
+        for step in cuts.chosen(self.case.rng(CHOICE), self.left) {
+            let cut = Cut { step, seed: self.case.rng(CUTS + step).bits() };
             match caught(|| start.cut(self.case, cut)) {
                 Ok((dark, model)) => self.judge(cut, &dark, &model),
                 Err(why) => self.note(Err(format!("cut at step {step}: {why}"))),
@@ -366,11 +403,43 @@ impl Run<'_> {
             cell.failures += u64::from(judged.is_err());
         }
         let Err(why) = judged else { return };
-        if self.told < EXAMPLES_MAX.0 && self.report.examples.len() < EXAMPLES_MAX.1 {
-            self.told += 1;
-            self.report.examples.push(format!("{}: {why}", self.case));
+        let what = kind_of(&why);
+        let kinds = &mut self.report.kinds;
+        let known = kinds.iter().position(|kind| kind.what == what);
+        let at = known.unwrap_or_else(|| {
+            // Room is limited; the last one takes what is left.
+            if kinds.len() < KINDS_MAX {
+                kinds.push(Kind { what, ..Kind::default() });
+            }
+            kinds.len() - 1
+        });
+        kinds[at].failures += 1;
+        if kinds[at].examples.len() < EXAMPLES_MAX {
+            kinds[at].examples.push(format!("{}: {why}", self.case));
         }
     }
+}
+
+/// The failure without its place and numbers, shortened.
+fn kind_of(why: &str) -> String {
+    // In front stands where it was cut, once or twice.
+    let what = match why.split_once("cut at step ") {
+        Some((_, place)) => place.trim_start_matches(|it: char| it.is_ascii_digit()),
+        None => why,
+    };
+    let what = match what.split_once("again at step ") {
+        Some((_, place)) => place.trim_start_matches(|it: char| it.is_ascii_digit()),
+        None => what,
+    };
+    let what = what.trim_start_matches([',', ':', ' ']);
+    let mut kind = String::new();
+    for letter in what.chars().take(100) {
+        let letter = if letter.is_ascii_digit() { '#' } else { letter };
+        if letter != '#' || !kind.ends_with('#') {
+            kind.push(letter);
+        }
+    }
+    kind
 }
 
 /// The steps of a script in which the power may go.
@@ -382,10 +451,10 @@ struct Cuts {
 
 impl Cuts {
     /// All of the programs; of the erases at most about a quarter of `left`, other ones for other seeds.
-    fn chosen(self, seed: u64, left: u64) -> Vec<u64> {
+    fn chosen(self, mut rng: Rng, left: u64) -> Vec<u64> {
         let every = usize::try_from(left / 4).unwrap_or(usize::MAX).max(64);
         let stride = self.erases.len().div_ceil(every).max(1);
-        let first = Rng::new(seed).below(stride);
+        let first = rng.below(stride);
         self.programs
             .into_iter()
             .chain(self.erases.into_iter().skip(first).step_by(stride))
@@ -396,7 +465,7 @@ impl Cuts {
 impl<M: SimMedium> Start<M> {
     /// The log's life before: some random work, and what the scenario needs.
     fn new(case: Case, blank: M) -> Result<Self, String> {
-        let mut rng = Rng::new(case.seed);
+        let mut rng = case.rng(LIFE);
         let id = LogId(rng.bytes(16).try_into().unwrap_or_default());
         let mut session = Session::create(blank, id).map_err(|error| error.to_string())?;
         let age = rng.below(80);
@@ -438,7 +507,7 @@ impl<M: SimMedium> Start<M> {
     fn measure(&mut self, case: Case) -> Result<Cuts, String> {
         let medium = self.medium.restart(case.seed);
         let mut session = Session::resume(medium.clone(), self.model.clone())?;
-        let mut rng = script_rng(case);
+        let mut rng = case.rng(SCRIPT);
         for &action in &self.actions {
             session.act(action, &mut rng).map_err(said)?;
         }
@@ -474,7 +543,7 @@ impl<M: SimMedium> Start<M> {
     fn cut(&self, case: Case, cut: Cut) -> Result<(M, Model), String> {
         let medium = self.medium.restart(case.seed);
         let mut session = Session::resume(medium.clone(), self.model.clone())?;
-        let mut rng = script_rng(case);
+        let mut rng = case.rng(SCRIPT);
         for (place, &action) in self.actions.iter().enumerate() {
             if place == self.warm {
                 medium.cut_in(cut.step, cut.seed);
@@ -505,10 +574,6 @@ fn cut_again<M: SimMedium>(medium: &M, mut model: Model, seed: u64) -> Result<()
     let twice = medium.restart(rng.bits());
     check(&twice, &mut session.end()).map_err(|why| format!("{name}: {why}"))?;
     Ok(())
-}
-
-const fn script_rng(case: Case) -> Rng {
-    Rng::new(case.seed ^ 0x5C21_9700)
 }
 
 /// Segments in the ring.

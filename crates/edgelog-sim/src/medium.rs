@@ -1,7 +1,7 @@
 //! What the oracle and the crash campaign need of a simulated medium besides [`Medium`].
 
 use crate::disk::SimDisk;
-use crate::nor::NorChip;
+use crate::nor::{NorChip, SimNorError};
 use core::fmt::Debug;
 use core::ops::Range;
 use edgelog_core::{Medium, NorMedium};
@@ -127,7 +127,7 @@ impl<const WORD: usize, const ERASE: usize> SimMedium for NorMedium<NorChip<WORD
     }
 }
 
-/// The whole chip as a medium.
+/// The whole chip as a medium, that takes torn words which error correction cannot mend for damage.
 ///
 /// # Panics
 ///
@@ -138,5 +138,6 @@ pub fn on_chip<const WORD: usize, const ERASE: usize>(
     segment_size: u32,
 ) -> NorMedium<NorChip<WORD, ERASE>> {
     let end = u32::try_from(chip.size()).expect("a chip that addresses reach");
-    NorMedium::new(chip, 0..end, segment_size).expect("sizes that fit")
+    let medium = NorMedium::new(chip, 0..end, segment_size).expect("sizes that fit");
+    medium.with_unreadable(|error| matches!(error, SimNorError::Unreadable { .. }))
 }

@@ -230,7 +230,7 @@ impl<const WORD: usize, const ERASE: usize> NorChip<WORD, ERASE> {
         self.state().ecc = ecc;
     }
 
-    /// A planted bug: every fifth program silently leaves out its last word. The oracle must notice.
+    /// A planted bug: every fifth program silently leaves out its last word that is not blank. The oracle must notice.
     pub fn drop_words(&self) {
         self.state().drops_words = true;
     }
@@ -446,8 +446,10 @@ impl State {
             self.tear_program(at, bytes, step);
             return Err(error);
         }
-        let dropped = if self.drops_words && call % 5 == 4 { self.word } else { 0 };
-        self.complete(at, &bytes[..bytes.len().saturating_sub(dropped)]);
+        let last = bytes.iter().rposition(|&byte| byte != ERASED).unwrap_or(0);
+        let drops = self.drops_words && call % 5 == 4;
+        let kept = if drops { last / self.word * self.word } else { bytes.len() };
+        self.complete(at, &bytes[..kept]);
         Ok(())
     }
 

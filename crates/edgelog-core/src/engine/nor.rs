@@ -4,7 +4,7 @@ use super::both;
 use super::medium::Medium;
 use super::nor_flash::NorFlash;
 use crate::geometry::Geometry;
-use crate::nor::{NorError, NorSizeError, READ_SIZE_MAX, Unit};
+use crate::nor::{NorError, NorSizeError, READ_SIZE_MAX};
 use core::ops::Range;
 
 /// A byte range of any [`NorFlash`] as a [`Medium`]: the internal flash of a microcontroller or a serial chip.
@@ -14,6 +14,9 @@ use core::ops::Range;
 ///
 /// Power loss: a program or erase that was cut leaves the bytes it touched undefined, as `NorFlash` says; nothing else is
 /// touched. What returned before stays.
+///
+/// Flash with error correction may refuse to read a torn word. `NorFlash` has no common word for that error, so
+/// [`with_unreadable`](Self::with_unreadable) says which of the driver's it is; otherwise it counts as a failing device.
 ///
 /// ```
 /// use edgelog_core::{Class, Event, Log, LogId, NorMedium};
@@ -55,13 +58,13 @@ use core::ops::Range;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct NorMedium<F> {
+pub struct NorMedium<F: NorFlash> {
     flash: F,
     start: u32,
     geometry: Geometry,
+    unreadable: fn(&F::Error) -> bool,
 }
 
-#[both(AFIT)]
 impl<F: NorFlash> NorMedium<F> {
     /// The bytes `range` of `flash` in segments of `segment_size` bytes.
     ///
@@ -88,7 +91,14 @@ impl<F: NorFlash> NorMedium<F> {
         let word = u32::try_from(F::WRITE_SIZE).unwrap_or(u32::MAX);
         let geometry = Geometry::new(segment_size, length / segment_size, word, 0xFF)
             .map_err(NorSizeError::Geometry)?;
-        Ok(Self { flash, start: range.start, geometry })
+        Ok(Self { flash, start: range.start, geometry, unreadable: |_| false })
+    }
+
+    /// Says which errors of the driver mean that the bytes are lost for good, as an uncorrectable ECC error does: the engine
+    /// takes them for damage and goes on.
+    #[must_use]
+    pub fn with_unreadable(self, unreadable: fn(&F::Error) -> bool) -> Self {
+        Self { unreadable, ..self }
     }
 
     /// The flash, for its own figures.
@@ -112,7 +122,10 @@ impl<F: NorFlash> NorMedium<F> {
         // Inside of the range, whose end is a `u32`.
         Ok(self.start + slot * size + position)
     }
+}
 
+#[both(AFIT)]
+impl<F: NorFlash> NorMedium<F> {
     /// Reads through a small buffer what is not a whole number of the flash's read units.
     async fn read_unaligned(&mut self, address: u32, bytes: &mut [u8]) -> Result<(), F::Error> {
         let mut unit = Unit([0; READ_SIZE_MAX]);
@@ -140,6 +153,10 @@ impl<F: NorFlash> NorMedium<F> {
     }
 }
 
+/// Aligned, because some drivers read by DMA.
+#[repr(align(8))]
+struct Unit([u8; READ_SIZE_MAX]);
+
 #[both(AFIT)]
 impl<F: NorFlash> Medium for NorMedium<F>
 where
@@ -149,6 +166,10 @@ where
 
     fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    fn is_unreadable(&self, error: &Self::Error) -> bool {
+        matches!(error, NorError::Flash(error) if (self.unreadable)(error))
     }
 
     async fn read(
