@@ -1,6 +1,6 @@
 //! What is measured, and how it is told.
 
-use edgelog_sim::figures::{Chip, Cost, Failure, Reads, Ring, Subject};
+use edgelog_sim::figures::{Boots, Chip, Cost, Failure, Reads, Ring, Subject};
 
 /// A figure, or why there is none.
 #[derive(Clone, Debug)]
@@ -52,7 +52,8 @@ const MEANINGS: [Meaning; 9] = [
     ),
     meaning(
         "flash.boots_1000.extra_erases",
-        "1,000 x (power on, mount, one durable append, power off): erases - ceil(bytes programmed / 4096), not below 0",
+        "1,000 x (power on, mount, one durable append, power off): erases - ceil(bytes filled / 4096), not below 0; filled is what was \
+         programmed, a word programmed twice counted once, or passed over in gaps of up to 32 bytes",
     ),
     meaning(
         "flash.cursor_commit.bytes",
@@ -127,7 +128,11 @@ fn all<S: Subject<C>, C: Chip>() -> Vec<Told> {
         warm(|cost| cost.erases),
         reads(ring.mounts()),
         reads(ring.seeks()),
-        ring.boots().map(|boots| (boots.extra_erases().to_string(), shown(&boots.cost))),
+        ring.boots().map(|boots| {
+            let Boots { cost, bytes_programmed_again: again, bytes_passed_over: passed } = &boots;
+            let detail = format!("{}, {again} bytes again, {passed} passed over", shown(cost));
+            (boots.extra_erases().to_string(), detail)
+        }),
         ring.commit().map(|cost| (cost.bytes_programmed.to_string(), shown(&cost))),
     ]
 }

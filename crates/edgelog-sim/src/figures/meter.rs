@@ -1,12 +1,16 @@
 //! A chip behind a counter.
 
-use super::ERASE;
+use super::{ERASE, SEGMENT};
 use crate::nor::NorChip;
 use core::fmt;
 use core::ops::Sub;
 use embedded_storage::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
 use std::cell::{Ref, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// The largest program word that a log allows, in bytes.
+const WORD_MAX: u32 = 32;
 
 /// A chip that the workloads can measure on.
 pub trait Chip: NorFlash<Error: core::error::Error> + fmt::Debug + 'static {
@@ -77,6 +81,9 @@ pub struct Meter<C>(Rc<RefCell<Metered<C>>>);
 struct Metered<C> {
     chip: C,
     cost: Cost,
+    bytes_passed_over: u64,
+    /// Where the last program of each segment ended.
+    ends: BTreeMap<u32, u32>,
     /// Where each read began since tracing was switched on.
     trace: Option<Vec<u32>>,
 }
@@ -85,13 +92,26 @@ impl<C: Chip> Meter<C> {
     /// A meter at zero.
     #[must_use]
     pub fn new(chip: C) -> Self {
-        Self(Rc::new(RefCell::new(Metered { chip, cost: Cost::default(), trace: None })))
+        Self(Rc::new(RefCell::new(Metered {
+            chip,
+            cost: Cost::default(),
+            bytes_passed_over: 0,
+            ends: BTreeMap::new(),
+            trace: None,
+        })))
     }
 
     /// What was asked so far. Calls that the chip refused are not counted.
     #[must_use]
     pub fn cost(&self) -> Cost {
         self.0.borrow().cost
+    }
+
+    /// Bytes that were left erased between two programs of a segment: gaps of up to 32 bytes, the largest program word. A log that
+    /// leaves a word alone, because a cut program may have touched it, fills the segment all the same.
+    #[must_use]
+    pub fn bytes_passed_over(&self) -> u64 {
+        self.0.borrow().bytes_passed_over
     }
 
     /// The chip.
@@ -149,6 +169,9 @@ impl<C: Chip> NorFlash for Meter<C> {
         let mut metered = self.0.borrow_mut();
         metered.chip.erase(from, to)?;
         metered.cost.erases += u64::from(to - from) / count(C::ERASE_SIZE);
+        for segment in from / SEGMENT..to / SEGMENT {
+            metered.ends.remove(&segment);
+        }
         Ok(())
     }
 
@@ -157,6 +180,11 @@ impl<C: Chip> NorFlash for Meter<C> {
         metered.chip.write(offset, bytes)?;
         metered.cost.programs += 1;
         metered.cost.bytes_programmed += count(bytes.len());
+        let end = offset.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        if let Some(before) = metered.ends.insert(offset / SEGMENT, end) {
+            let gap = offset.saturating_sub(before);
+            metered.bytes_passed_over += if gap <= WORD_MAX { u64::from(gap) } else { 0 };
+        }
         Ok(())
     }
 }

@@ -69,14 +69,17 @@ pub struct Boots {
     pub cost: Cost,
     /// Bytes of words that were programmed again.
     pub bytes_programmed_again: u64,
+    /// Bytes left erased, as [`Meter::bytes_passed_over`] counts them.
+    pub bytes_passed_over: u64,
 }
 
 impl Boots {
-    /// Erases that filled segments do not explain: erases - ceil(bytes programmed / segment), not below 0. A word that was
-    /// programmed twice fills no more than one that was programmed once.
+    /// Erases that filled segments do not explain: erases - ceil(bytes filled / segment), not below 0. Filled is what was
+    /// programmed or passed over. A word that was programmed twice fills no more than one that was programmed once.
     #[must_use]
     pub const fn extra_erases(&self) -> u64 {
-        let filled = self.cost.bytes_programmed - self.bytes_programmed_again;
+        let programmed = self.cost.bytes_programmed - self.bytes_programmed_again;
+        let filled = programmed + self.bytes_passed_over;
         self.cost.erases.saturating_sub(filled.div_ceil(SEGMENT as u64))
     }
 }
@@ -202,7 +205,11 @@ impl<C: Chip, S: Subject<C>> Ring<S, C> {
         })?;
         // What the chip counted before is the filling's.
         let again = meter.chip().bytes_programmed_again() - self.chip.bytes_programmed_again();
-        Ok(Boots { cost: meter.cost(), bytes_programmed_again: again })
+        Ok(Boots {
+            cost: meter.cost(),
+            bytes_programmed_again: again,
+            bytes_passed_over: meter.bytes_passed_over(),
+        })
     }
 
     /// What it costs to store durably how far a consumer got, right after a record was appended.
