@@ -182,4 +182,16 @@ mod tests {
         let unit = NorMedium::new(flash::<64, 64>(), 0..8192, 1024).map(|_| ());
         assert_eq!(unit, Err(NorSizeError::ReadSize));
     }
+
+    #[test]
+    fn only_the_errors_that_the_caller_names_are_lost_bytes() {
+        let medium = NorMedium::new(flash::<4, 4>(), 0..8192, 1024).unwrap();
+        let (other, bounds) = (NorFlashErrorKind::Other, NorFlashErrorKind::OutOfBounds);
+        assert!(!medium.is_unreadable(&NorError::Flash(other)));
+        let medium = medium.with_unreadable(|error| *error == NorFlashErrorKind::Other);
+        assert!(medium.is_unreadable(&NorError::Flash(other)));
+        assert!(!medium.is_unreadable(&NorError::Flash(bounds)));
+        assert!(!medium.is_unreadable(&NorError::OutOfRange));
+        assert!(medium.is_write_once());
+    }
 }

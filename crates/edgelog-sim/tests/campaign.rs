@@ -17,8 +17,10 @@ fn a_disk_that_lies_about_sync_is_found() {
 #[test]
 fn flash_that_drops_a_word_in_silence_is_found_on_every_word_size() {
     for device in Device::NOR {
+        let honest = campaign(&[device], None, 600);
         let report = campaign(&[device], Some(Plant::DroppedWord), 600);
         assert!(report.failures() > 300, "{report}");
+        assert!(report.failures() > 10 * honest.failures(), "{honest}");
     }
 }
 
