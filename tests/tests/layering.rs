@@ -46,6 +46,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "edgelog",
             "edgelog-sim",
             "kafka-protocol",
+            "object",
+            "rustc-demangle",
             "rustix",
             "serde",
             "serde_json",
@@ -110,7 +112,7 @@ fn the_crates_for_microcontrollers_link_without_an_allocator() {
     let probe = root().join("tests/no_alloc_probe/Cargo.toml");
     let target = target_directory().expect("ask cargo").join("no-alloc-probe");
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--manifest-path"])
+        .args(["build", "--quiet", "--lib", "--manifest-path"])
         .arg(&probe)
         .env("CARGO_TARGET_DIR", target)
         .output()

@@ -2,10 +2,11 @@
 
 use crate::cargo::{cargo, run};
 use crate::chaos::{self, ChaosArguments};
+use crate::firmware::{self, FirmwareArguments};
 use crate::test::{self, TestArguments};
 use anyhow::Result;
 
-/// Formatting, lints, documentation, all tests (the layering test among them), and a short chaos.
+/// Formatting, lints, documentation, all tests (the layering test among them), firmware, and a short chaos.
 ///
 /// # Errors
 ///
@@ -17,5 +18,6 @@ pub fn gate() -> Result<()> {
     docs.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     test::run(&TestArguments::default())?;
+    firmware::run(&FirmwareArguments::default())?;
     chaos::run(&ChaosArguments::short())
 }

@@ -4,6 +4,7 @@ pub mod cargo;
 pub mod chaos;
 pub mod ci;
 pub mod crash;
+pub mod firmware;
 pub mod kafka;
 pub mod test;
 pub mod tools;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use xtask::chaos::{self, ChaosArguments};
 use xtask::crash::CrashArguments;
+use xtask::firmware::{self, FirmwareArguments};
 use xtask::kafka::KafkaCommand;
 use xtask::test::TestArguments;
 use xtask::{ci, crash, test};
@@ -27,9 +28,11 @@ enum Command {
     Test(TestArguments),
     /// Kill the process and the broker again and again, and count what arrived
     Chaos(ChaosArguments),
+    /// Build the crates for microcontrollers, and measure what they take there
+    Firmware(FirmwareArguments),
     /// Cut the power in every byte that is programmed or erased, and check the promises
     Crash(CrashArguments),
-    /// The gate: formatting, lints, documentation, layers, all tests
+    /// The gate: formatting, lints, documentation, layers, all tests, firmware
     Ci,
 }
 
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Kafka(command) => command.run(),
         Command::Test(arguments) => test::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
+        Command::Firmware(arguments) => firmware::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Ci => ci::gate(),
     };

@@ -4,11 +4,9 @@ use super::ahead::{Ahead, Budget, EPOCH_FRAME_LEN, Want, look_ahead, next_frame}
 use super::both;
 use super::medium::Medium;
 use super::ring::Ring;
-use super::segment::{
-    Header, frame_at, read, read_header, read_snapshot, with_control, written_behind,
-};
+use super::segment::{Header, frame_at, read_header, read_snapshot, with_control, written_behind};
 use crate::error::MountError;
-use crate::format::{Control, FrameHeader, Kind, LONG_HEADER_LEN, OFFSET_MAX};
+use crate::format::{Control, Kind, OFFSET_MAX};
 use crate::place::{Frame, Place};
 use crate::state::State;
 
@@ -68,7 +66,7 @@ pub(crate) async fn mount<M: Medium>(medium: &mut M) -> Result<Mounted, MountErr
     }
     mounted.torn_bytes = written_behind(medium, ring.newest.slot, end.position).await?;
     mounted.epochs_lost = mounted.torn_bytes.div_ceil(EPOCH_FRAME_LEN);
-    mounted.resume_at = resume_at(medium, end, mounted.torn_bytes).await?;
+    mounted.resume_at = resume_at(medium, end, mounted.torn_bytes);
     let next = ring.newest.generation.saturating_add(1);
     match read_header(medium, ring.geometry.slot(next)).await? {
         Header::Dirty { ours: true, .. } => {
@@ -84,30 +82,15 @@ pub(crate) async fn mount<M: Medium>(medium: &mut M) -> Result<Mounted, MountErr
     Ok(mounted)
 }
 
-/// Where the first frame of this mount goes. Torn bytes end with the last one that is not erased, or where the frame would have
-/// ended whose program was cut: bytes equal to the erased value do not show. One unit more, because the word that was being
-/// programmed may read as erased and take no second program.
-#[both(AFIT)]
-async fn resume_at<M: Medium>(
-    medium: &mut M,
-    end: &Place,
-    torn_bytes: u32,
-) -> Result<u32, M::Error> {
+/// Where the first frame of this mount goes: behind the torn bytes, and one unit more, because the word that was being programmed
+/// may read as erased and take no second program.
+fn resume_at<M: Medium>(medium: &M, end: &Place, torn_bytes: u32) -> u32 {
     if !medium.is_write_once() {
-        return Ok(end.position);
+        return end.position;
     }
     let geometry = medium.geometry();
-    let room = geometry.segment_size() - end.position;
-    let mut bytes = [0; LONG_HEADER_LEN as usize + 1];
-    let length = crate::place::to_usize(room).min(bytes.len());
-    if let Some(head) = bytes.get_mut(..length) {
-        read(medium, geometry.slot(end.generation), end.position, head).await?;
-    }
-    let [.., key_len] = bytes;
-    let claimed =
-        FrameHeader::parse(&bytes).map_or(0, |header| header.frame_len(key_len.into(), &geometry));
-    let torn = geometry.align_up(torn_bytes.max(claimed).min(room));
-    Ok((end.position + torn).saturating_add(geometry.align()).min(geometry.segment_size()))
+    let torn_end = end.position + geometry.align_up(torn_bytes);
+    torn_end.saturating_add(geometry.align()).min(geometry.segment_size())
 }
 
 /// Walks from the ring's end over the frames that follow it and gives the number of records that were lost between them.

@@ -4,7 +4,7 @@ use super::both;
 use super::medium::Medium;
 use super::nor_flash::NorFlash;
 use crate::geometry::Geometry;
-use crate::nor::{NorError, NorSizeError, READ_SIZE_MAX, Unit};
+use crate::nor::{NorError, NorSizeError, READ_SIZE_MAX};
 use core::ops::Range;
 
 /// A byte range of any [`NorFlash`] as a [`Medium`]: the internal flash of a microcontroller or a serial chip.
@@ -65,7 +65,6 @@ pub struct NorMedium<F: NorFlash> {
     unreadable: fn(&F::Error) -> bool,
 }
 
-#[both(AFIT)]
 impl<F: NorFlash> NorMedium<F> {
     /// The bytes `range` of `flash` in segments of `segment_size` bytes.
     ///
@@ -123,7 +122,10 @@ impl<F: NorFlash> NorMedium<F> {
         // Inside of the range, whose end is a `u32`.
         Ok(self.start + slot * size + position)
     }
+}
 
+#[both(AFIT)]
+impl<F: NorFlash> NorMedium<F> {
     /// Reads through a small buffer what is not a whole number of the flash's read units.
     async fn read_unaligned(&mut self, address: u32, bytes: &mut [u8]) -> Result<(), F::Error> {
         let mut unit = Unit([0; READ_SIZE_MAX]);
@@ -150,6 +152,10 @@ impl<F: NorFlash> NorMedium<F> {
         Ok(())
     }
 }
+
+/// Aligned, because some drivers read by DMA.
+#[repr(align(8))]
+struct Unit([u8; READ_SIZE_MAX]);
 
 #[both(AFIT)]
 impl<F: NorFlash> Medium for NorMedium<F>

@@ -1,6 +1,6 @@
 //! Where the next frame goes: room in this segment, the next segment, and the epoch that opens both.
 
-use super::super::segment::{Header, read_header};
+use super::super::segment::{Header, frame_at, read_header};
 use super::{Log, Medium, both};
 use crate::error::AppendError;
 use crate::format::{
@@ -8,6 +8,9 @@ use crate::format::{
 };
 use crate::place::{Frame, Place, to_usize};
 use crate::policy::FullPolicy;
+
+/// How often a mount tries its first frame at another place, each time twice as far: enough for any frame of erased bytes.
+const EPOCH_ATTEMPTS: u32 = 16;
 
 #[both(AFIT)]
 impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
@@ -28,15 +31,15 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         let epoch = self.epoch_entry();
         let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
         let length = length.saturating_add(epoch_len);
+        let mut attempts = 0;
         // A segment spans 49 days; a later record begins the next one.
-        if let Ok(since_base) = u32::try_from(time.saturating_sub(self.ring.newest.base_time))
+        while let Ok(since_base) = u32::try_from(time.saturating_sub(self.ring.newest.base_time))
             && self.fits(length, 0)
             && (self.fits(length, reserve) || self.next_is_free().await?)
         {
-            if !self.opened {
-                self.open_epoch(&epoch, since_base).await?;
+            if self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await? {
+                return Ok(since_base);
             }
-            return Ok(since_base);
         }
         self.roll(time).await?;
         Ok(0)
@@ -59,16 +62,35 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
 
     /// This mount's first frame: the next epoch, durable, so that what becomes visible now never shares an identity with
     /// what a crash took away, and frames that the crash left behind the end never validate.
+    ///
+    /// False when the frame has to be tried again further on: where words are programmed once, torn words may read as erased and
+    /// take no second program, because they hold the erased value or were cut. Each try leaves out twice as much.
     async fn open_epoch(
         &mut self,
         epoch: &Control<'_>,
         since_base: u32,
-    ) -> Result<(), AppendError<M::Error>> {
-        self.program_control(epoch, since_base).await?;
+        attempts: &mut u32,
+    ) -> Result<bool, AppendError<M::Error>> {
+        let place = self.ring.end;
+        let programmed = self.program_control(epoch, since_base).await;
+        if self.medium.is_write_once() && *attempts < EPOCH_ATTEMPTS {
+            *attempts += 1;
+            let until = self.ring.geometry.segment_size();
+            if programmed.is_err() || frame_at(&mut self.medium, &place, until).await?.is_none() {
+                // Nothing of this mount is visible yet, so nothing depends on what was programmed here.
+                self.poisoned = false;
+                self.ring.end = place;
+                let left_out = self.control_len(epoch)? << (*attempts - 1);
+                let position = place.position.saturating_add(left_out);
+                self.ring.end.position = position.min(until);
+                return Ok(false);
+            }
+        }
+        programmed?;
         self.sync().await?;
         self.ring.end.epoch = self.next_epoch();
         self.opened = true;
-        Ok(())
+        Ok(true)
     }
 
     fn fits(&self, length: u32, reserve: u32) -> bool {
@@ -114,10 +136,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             && self.next_epoch() < u32::MAX
             && self.fits(self.control_len(&ready)? + epoch_len, 0)
         {
-            if !self.opened {
-                self.open_epoch(&epoch, since_base).await?;
+            let mut attempts = 0;
+            if self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await? {
+                self.program_control(&ready, since_base).await?;
             }
-            self.program_control(&ready, since_base).await?;
         }
         Ok(())
     }
