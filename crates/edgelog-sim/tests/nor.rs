@@ -29,7 +29,6 @@ macro_rules! on_every_word {
 }
 
 #[test]
-#[ignore = "the engine fails it: two cuts in a first word that then reads erased leave a log that takes no append"]
 fn a_log_on_flash_lives_through_many_power_cuts_in_a_row() {
     fn lives<const WORD: usize>(seed: u64) -> u32 {
         let mut rng = Rng::new(seed);
@@ -80,7 +79,6 @@ fn creating_a_log_on_flash_leaves_no_log_or_an_empty_one() {
 }
 
 #[test]
-#[ignore = "the engine fails it: a torn frame in the reserve of a full log leaves no room for its first cursor"]
 fn flash_that_fails_once_costs_no_promise() {
     fn faults<const WORD: usize>(seed: u64) -> u32 {
         let mut poisoned = 0;
