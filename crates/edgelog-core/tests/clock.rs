@@ -82,7 +82,7 @@ fn a_segment_that_is_opened_without_a_clock_says_so() {
     let medium = Bytes::new(1024, 4, 4, 0xFF);
     let mut log = create(&medium);
     log.clock_is_unset(0);
-    for uptime in 0..40 {
+    for uptime in 0..70 {
         put_at(&mut log, uptime * 10);
     }
     assert!(log.segments().0 > 2);
