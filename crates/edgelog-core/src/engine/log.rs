@@ -260,13 +260,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         now_ms: u64,
     ) -> Result<Range<u64>, AppendError<M::Error>> {
         self.usable()?;
-        let first = self.ring.end.offset;
         if events.is_empty() {
-            return Ok(first..first);
+            return Ok(self.ring.end.offset..self.ring.end.offset);
         }
         let length = self.checked_len(events)?;
         let time = self.clock.time_of(now_ms).max(self.ring.end.time);
         let since_base = self.make_room(length, time, CONTROL_RESERVE).await?;
+        // Only now: a new segment begins behind the records that were given up.
+        let first = self.ring.end.offset;
         let (mut end, mut used, mut synced) = (self.ring.end, 0, self.synced);
         for event in events {
             let has_key = event.key.is_some();
