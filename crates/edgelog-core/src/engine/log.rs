@@ -109,7 +109,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         now_ms: u64,
     ) -> Result<Self, MountError<M::Error>> {
         match Ring::survey(&mut medium).await {
-            Ok(ring) => Err(MountError::Exists(ring.log)),
+            Ok(ring) => Err(MountError::Exists(ring.newest.log)),
             Err(MountError::NoLog { .. }) => Self::begin(medium, buffer, memory, id, now_ms).await,
             Err(other) => Err(other),
         }
@@ -163,8 +163,6 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<Self, MountError<M::Error>> {
         memory.borrow_mut().forget();
         let newest = SegmentHeader {
-            geometry: medium.geometry(),
-            slot: 0,
             log: id,
             generation: 0,
             base_offset: 0,
@@ -174,7 +172,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             refused: 0,
             clock_unset: false,
         };
-        let mut log = Self::from_mounted(medium, buffer, memory, Mounted::new(Ring::of(newest)));
+        let ring = Ring::of(newest, medium.geometry());
+        let mut log = Self::from_mounted(medium, buffer, memory, Mounted::new(ring));
         log.write_header(newest).await.map_err(|error| match error {
             AppendError::Medium(error) => MountError::Medium(error),
             AppendError::TooLarge { frame_bytes, .. } => {
@@ -192,7 +191,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         memory: S,
         mounted: Mounted,
     ) -> Result<Self, MountError<M::Error>> {
-        medium.adopt(mounted.ring.newest.slot);
+        medium.adopt(mounted.ring.geometry.slot(mounted.ring.newest.generation));
         medium.sync().await?;
         Ok(Self::from_mounted(medium, buffer, memory, mounted))
     }
@@ -379,7 +378,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
 
     /// The log's id.
     pub fn id(&self) -> LogId {
-        self.ring.log
+        self.ring.newest.log
     }
 
     /// The epoch of the last append, or of the log's end when nothing was appended since it was mounted.

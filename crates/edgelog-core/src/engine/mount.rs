@@ -66,7 +66,8 @@ pub(crate) async fn mount<M: Medium>(
         mounted.damaged += committed - end.offset;
         end.offset = committed;
     }
-    mounted.torn_bytes = written_behind(medium, ring.newest.slot, end.position).await?;
+    mounted.torn_bytes =
+        written_behind(medium, ring.geometry.slot(end.generation), end.position).await?;
     mounted.epochs_lost = mounted.torn_bytes.div_ceil(EPOCH_FRAME_LEN);
     mounted.resume_at = resume_at(medium, end, mounted.torn_bytes);
     let next = ring.newest.generation.saturating_add(1);

@@ -44,7 +44,7 @@ impl<M: Medium> LogView<M> {
     pub async fn refresh(&mut self) -> Result<(), MountError<M::Error>> {
         let Self { medium, mounted, state: known } = self;
         let mut ring = Ring::survey(medium).await?;
-        if ring.log != mounted.ring.log {
+        if ring.newest.log != mounted.ring.newest.log {
             let mut state = Memory::new();
             *mounted = mount(medium, &mut state).await?;
             *known = state;
@@ -113,7 +113,7 @@ impl<M: Medium> LogView<M> {
 
     /// The log's id.
     pub fn id(&self) -> LogId {
-        self.mounted.ring.log
+        self.mounted.ring.newest.log
     }
 
     /// The epoch at the log's end.

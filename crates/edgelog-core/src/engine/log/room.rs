@@ -171,7 +171,6 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         }
         self.sync().await?;
         let header = SegmentHeader {
-            slot: self.ring.geometry.slot(generation),
             generation,
             base_offset: self.ring.end.offset.saturating_add(self.refused.into()).min(OFFSET_MAX),
             base_time: time,
@@ -218,7 +217,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         self.poisoned = false;
         let time = self.ring.end.time;
         self.ring.newest = header;
-        self.ring.end = Place::start_of(&header);
+        self.ring.end = Place::start_of(&header, &self.ring.geometry);
         self.ring.end.time = self.ring.end.time.max(time);
         self.synced = true;
         self.unsaved = crate::policy::CursorSet::default();
@@ -232,13 +231,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         look: bool,
     ) -> Result<bool, AppendError<M::Error>> {
         let (header, length) = self.compose_header(header)?;
+        let slot = self.ring.geometry.slot(header.generation);
         let bytes = self.buffer.as_ref().get(..to_usize(length)).unwrap_or_default();
-        self.medium.program(header.slot, 0, bytes).await?;
+        self.medium.program(slot, 0, bytes).await?;
         self.medium.sync().await?;
         if !look {
             return Ok(true);
         }
-        let read = read_header(&mut self.medium, header.slot).await?;
+        let read = read_header(&mut self.medium, slot).await?;
         Ok(matches!(read, Header::Valid(read) if read == header))
     }
 
@@ -247,7 +247,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         &mut self,
         header: SegmentHeader,
     ) -> Result<(SegmentHeader, u32), AppendError<M::Error>> {
-        let geometry = header.geometry;
+        let geometry = self.ring.geometry;
         let longest = to_usize(geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len()));
         let buffer = self.buffer.as_mut();
         let limit = buffer.len().min(to_usize(geometry.segment_size()));
@@ -256,8 +256,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let Some(length) = self.memory.borrow().emit(rest) else { return Err(needed) };
         let Ok(snapshot_len) = u32::try_from(length) else { return Err(needed) };
         let header = SegmentHeader { snapshot_len, ..header };
-        *fixed = header.emit(rest.get(..length).unwrap_or_default());
-        let end = header.first_frame();
+        *fixed = header.emit(&geometry, rest.get(..length).unwrap_or_default());
+        let end = header.first_frame(&geometry);
         let Some(bytes) = buffer.get_mut(..to_usize(end)).filter(|_| to_usize(end) <= limit) else {
             return Err(needed);
         };
@@ -309,9 +309,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<(), AppendError<M::Error>> {
         let bytes = self.buffer.as_ref().get(..used).unwrap_or_default();
         let Self { medium, ring, .. } = self;
+        let slot = ring.geometry.slot(ring.newest.generation);
         // Until it is known to be done: it may fail, and a future may be dropped.
         self.poisoned = true;
-        medium.program(ring.newest.slot, ring.end.position, bytes).await?;
+        medium.program(slot, ring.end.position, bytes).await?;
         self.poisoned = false;
         self.ring.end = end;
         self.synced = false;
