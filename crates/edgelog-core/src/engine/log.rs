@@ -372,6 +372,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     }
 
     /// What to do when the log is full; [`FullPolicy::Refuse`] unless set. Not stored: set it after each mount.
+    ///
+    /// While old records are dropped nothing is kept in reserve: create cursors before, or a log that then refuses may have no room for the
+    /// first one.
     pub fn set_full_policy(&mut self, full: FullPolicy) {
         self.full = full;
     }
