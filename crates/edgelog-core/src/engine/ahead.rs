@@ -2,10 +2,10 @@
 
 use super::both;
 use super::medium::Medium;
-use super::segment::{WINDOW_LEN, frame_and_crc, read};
+use super::segment::{WINDOW_LEN, frame_and_crc, frame_at, read, written_behind};
 use crate::format::{
     CONTROL_BODY_MAX, Control, Crc, EPOCH_BODY_LEN, Form, FrameHeader, Kind, LONG_HEADER_LEN,
-    SHORT_HEADER_LEN,
+    OFFSET_MAX, SHORT_HEADER_LEN,
 };
 use crate::geometry::Geometry;
 use crate::place::{Found, Frame, Place, low_16, to_usize};
@@ -22,9 +22,11 @@ pub(crate) enum Want {
     Any,
 }
 
-/// Where a look ahead goes: from the place on, which did not validate.
+/// Where a look ahead goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead {
+    /// Where it begins: at the place, which did not validate, or further on.
+    pub(crate) from: u32,
     /// Where the segment, or the known part of it, ends.
     pub(crate) until: u32,
     /// No record at or above this offset can stand there: it would be one that a crash took away.
@@ -85,16 +87,67 @@ pub(crate) async fn next_frame<M: Medium>(
     };
     budget.epoch = Some(epoch);
     let until = epoch.map_or(ahead.until, |found| found.resumed_from);
-    let before = Ahead { until, ..ahead };
-    let any = look_ahead(medium, place, before, Want::Any, budget).await?;
+    let any = look_ahead(medium, place, Ahead { until, ..ahead }, Want::Any, budget).await?;
     Ok(any.or(epoch))
 }
+
+/// The first frame that validates and is what is wanted, and is no coincidence.
+#[both(AFIT)]
+pub(crate) async fn look_ahead<M: Medium>(
+    medium: &mut M,
+    place: &Place,
+    mut ahead: Ahead,
+    want: Want,
+    budget: &mut Budget,
+) -> Result<Option<Found>, M::Error> {
+    while let Some(found) = first_valid(medium, place, ahead, want, budget).await? {
+        if is_believed(medium, place, &found, budget).await? {
+            return Ok(Some(found));
+        }
+        ahead.from = found.frame.position + medium.geometry().align();
+    }
+    Ok(None)
+}
+
+/// Whether what was found is no coincidence. A frame of a later epoch validates with any of many, so that bytes which look like thousands
+/// of frames would hit on one; what follows it must bear it out: the next frame, an epoch frame that resumed where it ends, or
+/// nothing at all.
+#[both(AFIT)]
+async fn is_believed<M: Medium>(
+    medium: &mut M,
+    place: &Place,
+    found: &Found,
+    budget: &mut Budget,
+) -> Result<bool, M::Error> {
+    // What an epoch frame is bound to stands in its body: that it validates is no coincidence.
+    if found.epoch == place.epoch || found.frame.is_epoch() {
+        return Ok(true);
+    }
+    let until = medium.geometry().segment_size();
+    let mut next = *place;
+    next.jump(found);
+    next.pass(&found.frame);
+    if frame_at(medium, &next, until).await?.is_some() {
+        return Ok(true);
+    }
+    let ahead = Ahead { from: next.position, until, below: OFFSET_MAX };
+    let epoch = first_valid(medium, &next, ahead, Want::Epoch, budget).await?;
+    if epoch.is_some_and(|epoch| epoch.resumed_from == next.position) {
+        return Ok(true);
+    }
+    let slot = medium.geometry().slot(next.generation);
+    let written = written_behind(medium, slot, found.frame.position).await?;
+    Ok((found.frame.length.saturating_sub(BLANK_END)..=found.frame.length).contains(&written))
+}
+
+/// Erased bytes that a record may end with and still be told from bytes that say they go on to where nothing is.
+const BLANK_END: u32 = 64;
 
 /// The first frame behind the place that validates and is what is wanted, with what it is bound to: the epoch in force or, when
 /// epoch frames were damaged, one of the next; the offset of the place or, when records were damaged, one of the next.
 /// Costs one pass over the headers, the verifying of short frames, and of at most `budget` bytes of long ones.
 #[both(AFIT)]
-pub(crate) async fn look_ahead<M: Medium>(
+async fn first_valid<M: Medium>(
     medium: &mut M,
     place: &Place,
     ahead: Ahead,
@@ -104,9 +157,8 @@ pub(crate) async fn look_ahead<M: Medium>(
     let geometry = medium.geometry();
     let slot = geometry.slot(place.generation);
     let mut window = [0; WINDOW_LEN];
-    let (mut window_at, mut loaded) = (place.position, 0);
-    // From the place itself: an epoch frame may stand there that is bound to a later offset, because a cursor had come further.
-    let mut position = place.position;
+    let (mut window_at, mut loaded) = (ahead.from, 0);
+    let mut position = ahead.from;
     while position.saturating_add(SHORT_HEADER_LEN) <= ahead.until {
         let wanted = LONG_HEADER_LEN.min(ahead.until - position);
         if position + wanted > window_at + loaded {

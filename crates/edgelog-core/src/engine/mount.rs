@@ -114,7 +114,6 @@ pub(crate) async fn walk<M: Medium>(
     at_invalid: AtInvalid,
 ) -> Result<u64, MountError<M::Error>> {
     let until = ring.geometry.segment_size();
-    let ahead = Ahead { until, below: OFFSET_MAX };
     let mut damaged = 0;
     let mut budget = Budget::new(&ring.geometry);
     // Everything before this position is known to have been durable.
@@ -127,6 +126,7 @@ pub(crate) async fn walk<M: Medium>(
         if at_invalid == AtInvalid::Stop {
             return Ok(damaged);
         }
+        let ahead = Ahead { from: ring.end.position, until, below: OFFSET_MAX };
         // Frames that no sync followed prove nothing: they and the hole before them were never durable together.
         if ring.end.position >= proven {
             match look_ahead(medium, &ring.end, ahead, Want::Synced, &mut budget).await? {

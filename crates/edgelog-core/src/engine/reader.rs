@@ -198,7 +198,7 @@ impl At {
             *self = Self::start(&next, &ring.geometry, GapReason::Refused);
             return Ok(());
         }
-        let ahead = Ahead { until, below };
+        let ahead = Ahead { from: self.place.position, until, below };
         if let Some(found) = next_frame(medium, &self.place, ahead, &mut self.budget).await? {
             if self.place.jump(&found) > 0 {
                 self.reason = GapReason::Damaged;
