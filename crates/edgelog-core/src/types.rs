@@ -29,16 +29,16 @@ impl TopicId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CursorId(pub(crate) u8);
 
-/// A record's priority. The log stores it; policies use it.
+/// A record's priority. It is stored with the record and shipped; no policy of the log looks at it yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "the format has room for these and no more")]
 pub enum Class {
-    /// Lost last, shipped first: alarms, audit.
+    /// To be lost last and shipped first: alarms, audit.
     Critical,
     /// The default.
     #[default]
     Normal,
-    /// Lost first, shipped last: raw telemetry.
+    /// To be lost first and shipped last: raw telemetry.
     Bulk,
 }
 
