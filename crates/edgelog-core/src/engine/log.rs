@@ -82,8 +82,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// The log has its own [`Memory`].
     ///
     /// Everything found is durable afterwards: an owner that was killed may have left bytes that were written and not synced.
-    /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header otherwise, and on rings of up to 16
-    /// segments), one pass over the newest segment, and one sync.
+    /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header twice otherwise, and on rings of up
+    /// to 16 segments), one pass over the newest segment, and one sync.
     /// Power loss: changes nothing.
     ///
     /// # Errors
