@@ -350,7 +350,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ///
     /// `erases`: how many erases there is time for; one is ever enough. Gives whether the next segment is ready.
     /// The log remembers over restarts (one 24-byte frame, and the mount's epoch), so that a segment is erased once however often the
-    /// power goes. In a segment's last 64 bytes that has no room: a mount that appends nothing then erases again.
+    /// power goes. In a segment's last 64 bytes (128 with 32-byte words) that has no room: a mount that appends nothing then erases
+    /// again.
     /// Power loss: the segment that was being erased is erased again; its records had been released by every cursor that counts.
     ///
     /// # Errors
