@@ -12,7 +12,8 @@ pub enum MountError<E> {
         /// True when every byte that was looked at is erased, so that creating a log loses nothing.
         blank: bool,
     },
-    /// The headers describe other sizes than the medium has. Open it with the stored sizes.
+    /// The headers describe another geometry than the medium has: other sizes, or another program word or erased value when these
+    /// two are the same. Nothing was changed. Open it with the stored geometry.
     Geometry {
         /// Bytes in a segment, as stored.
         segment_size: u32,
@@ -116,7 +117,8 @@ pub enum AppendError<E> {
     },
     /// An earlier program or sync failed, so what the medium holds beyond the durable offset is unknown. Mount the log again to go on.
     Poisoned,
-    /// The device failed. If it was an erase, trying again is safe; otherwise the log is now poisoned.
+    /// The device failed. If it was a read or an erase, trying again is safe; if it was a program or a sync, the log is now poisoned,
+    /// and trying again gives [`Poisoned`](Self::Poisoned).
     Medium(E),
 }
 

@@ -24,7 +24,8 @@ pub enum FullPolicy {
     Refuse,
     /// Always drop the oldest segment: the newest records are worth more.
     DropOldest,
-    /// Drop a segment when these cursors have passed it, whatever others still want. Otherwise refuse to append.
+    /// Drop a segment when these cursors have passed it, whatever others still want. Otherwise refuse to append. With no cursor of
+    /// the log in the set it is as [`DropOldest`](Self::DropOldest).
     Protect(CursorSet),
 }
 

@@ -15,7 +15,8 @@ use heapless::Deque;
 /// A place in a log for reading backwards, to be handed to [`Log::read_back`](super::Log::read_back).
 ///
 /// Frames only point forwards, so a segment is walked to find its last records, and the places of the last `N` (at least 1; 64 bytes
-/// each) are kept: reading a segment of n records costs n / `N` walks over it.
+/// each) are kept: reading a segment of n records costs n / `N` walks over it. Name `N` or the type (`BackReader::<8>::before`,
+/// `let reader: BackReader =`): `N` alone is not inferred.
 #[derive(Clone, Debug)]
 pub struct BackReader<const N: usize = 8> {
     offset: u64,

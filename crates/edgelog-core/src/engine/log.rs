@@ -82,8 +82,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// The log has its own [`Memory`].
     ///
     /// Everything found is durable afterwards: an owner that was killed may have left bytes that were written and not synced.
-    /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header otherwise, and on rings of up to 16
-    /// segments), one pass over the newest segment, and one sync.
+    /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header twice otherwise, and on rings of up
+    /// to 16 segments), one pass over the newest segment, and one sync.
     /// Power loss: changes nothing.
     ///
     /// # Errors
@@ -229,8 +229,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ///
     /// `now_ms`: ms since 1970-01-01 UTC, or uptime after [`clock_is_unset`](Self::clock_is_unset). A clock that runs backwards is
     /// held at the last record's time.
-    /// Costs one program of the frame and no read; when the segment is full also one sync, one program of the next segment's
-    /// header and a sync, and an erase unless [`maintain`](Self::maintain) did it before. The first append of a mount costs one frame
+    /// Costs one program of the frame and no read (one or two headers, near the segment's end, while the next segment is not ready);
+    /// when the segment is full also one sync, one program of the next segment's header and a sync, and an erase unless [`maintain`](Self::maintain) did it before. The first append of a mount costs one frame
     /// and one sync more.
     /// Power loss before the sync: the record is whole or absent.
     ///
@@ -349,7 +349,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// [policy](Self::set_full_policy) lets it go. Call it when there is time, so that [`append`](Self::append) never erases.
     ///
     /// `erases`: how many erases there is time for; one is ever enough. Gives whether the next segment is ready.
-    /// The log remembers over restarts (one 24-byte frame), so that a segment is erased once however often the power goes.
+    /// The log remembers over restarts (one 24-byte frame, and the mount's epoch), so that a segment is erased once however often the
+    /// power goes. In a segment's last 64 bytes (128 with 32-byte words) that has no room: a mount that appends nothing then erases
+    /// again.
     /// Power loss: the segment that was being erased is erased again; its records had been released by every cursor that counts.
     ///
     /// # Errors

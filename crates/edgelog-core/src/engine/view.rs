@@ -25,7 +25,7 @@ pub struct LogView<M> {
 
 #[both(AFIT)]
 impl<M: Medium> LogView<M> {
-    /// Looks at the log that the medium holds. Costs one header read for each segment, then one pass over the newest segment.
+    /// Looks at the log that the medium holds. Costs what [`Log::mount`](super::Log::mount) costs, without the sync.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl<M: Medium> LogView<M> {
         Ok(Self { medium, mounted, state })
     }
 
-    /// Takes in what was appended since. Costs one header read for each segment and one pass over the new frames.
+    /// Takes in what was appended since. Costs the header reads of [`open`](Self::open) and one pass over the new frames.
     ///
     /// # Errors
     ///

@@ -17,11 +17,13 @@ use core::borrow::BorrowMut;
 
 #[both(AFIT)]
 impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S> {
-    /// The id of the topic `name`, which is created when it is new (one small frame).
+    /// The id of the topic `name`, which is created when it is new (one small frame, durable with the next [`sync`](Self::sync)).
+    /// A topic is never removed.
     ///
     /// # Errors
     ///
-    /// [`AppendError::BadLength`] (1 to [`TOPIC_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`TOPICS_MAX`], or the medium's.
+    /// [`AppendError::BadLength`] (1 to [`TOPIC_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`TOPICS_MAX`] or what segment
+    /// and frame buffer have room for, [`AppendError::Full`], or the medium's.
     pub async fn topic(&mut self, name: &str) -> Result<TopicId, AppendError<M::Error>> {
         if let Some(id) = self.state().topic_named(name) {
             return Ok(id);
@@ -40,11 +42,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         Ok(TopicId(id))
     }
 
-    /// The durable cursor `name`, which is created at `start` when it is new (two small frames). An existing cursor keeps its place.
+    /// The durable cursor `name`, which is created at `start`, or the durable offset if that is less, when it is new (two small frames, durable with
+    /// the next [`sync`](Self::sync)). An existing cursor keeps its place. A cursor is never removed.
     ///
     /// # Errors
     ///
-    /// [`AppendError::BadLength`] (1 to [`CURSOR_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`CURSORS_MAX`], or the medium's.
+    /// [`AppendError::BadLength`] (1 to [`CURSOR_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`CURSORS_MAX`] or what
+    /// segment and frame buffer have room for, [`AppendError::Full`], or the medium's.
     pub async fn cursor(
         &mut self,
         name: &str,
