@@ -149,8 +149,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<(), AppendError<M::Error>> {
         if self.clock.is_unset() {
             self.usable()?;
-            if !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN) && !self.state().time_syncs.is_empty() {
-                self.state_mut().time_syncs.remove(0);
+            if !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN) {
+                self.state_mut().pop_oldest_time_sync();
             }
             let log_ms = self.clock.time_of(uptime_ms).max(self.ring.end.time);
             // The boot's epoch is only known once its first frame is written.
