@@ -35,6 +35,10 @@ pub enum Bug {
     DroppedWord,
     /// Disks make nothing durable when they say so
     LyingSync,
+    /// A batch that was cut is there without its first record
+    HeadlessBatch,
+    /// The oldest segment is erased although the policy keeps it
+    GreedyRing,
 }
 
 /// Runs it and prints one figure a line.
@@ -46,6 +50,8 @@ pub fn run(arguments: &CrashArguments) -> Result<()> {
     let plant = arguments.plant.map(|bug| match bug {
         Bug::DroppedWord => Plant::DroppedWord,
         Bug::LyingSync => Plant::LyingSync,
+        Bug::HeadlessBatch => Plant::HeadlessBatch,
+        Bug::GreedyRing => Plant::GreedyRing,
     });
     let report = match arguments.case {
         Some(case) => campaign::replay(case, plant),

@@ -13,6 +13,7 @@ pub mod campaign;
 pub mod conformance;
 pub mod disk;
 pub mod figures;
+pub mod headers;
 pub mod medium;
 pub mod model;
 pub mod nor;

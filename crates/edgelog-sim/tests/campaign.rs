@@ -40,8 +40,8 @@ fn a_failure_names_the_case_that_reproduces_it() {
 #[test]
 fn states_are_spread_over_devices_and_scenarios() {
     let devices = [Device::Disk, Device::Nor(4)];
-    let report = campaign(&devices, None, 14_000);
-    assert_eq!(report.cells.len(), 14);
+    let report = campaign(&devices, None, 22_000);
+    assert_eq!(report.cells.len(), 22);
     for cell in report.cells {
         assert!((1_000..6_000).contains(&cell.states), "{cell:?}");
     }

@@ -130,9 +130,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// Says that the device does not know the time: from now on `now_ms` is uptime, and the log's time goes on from the last
     /// record's. Call it after a mount, before the first append; records have [`TimeQuality::Unset`](crate::TimeQuality::Unset).
     ///
-    /// `uptime_ms`: ms since any moment, never running backwards. Costs nothing.
+    /// `uptime_ms`: ms since any moment, never running backwards. Costs nothing after a mount, and one 40-byte frame later.
     pub fn clock_is_unset(&mut self, uptime_ms: u64) {
         self.clock = Clock::unset(uptime_ms, self.ring.end.time);
+        if self.opened {
+            // An epoch entry says it, also in the middle of a boot.
+            (self.opened, self.epochs_lost) = (false, 0);
+            self.resumed_from = self.ring.end.position;
+        }
     }
 
     /// Says that it is `utc_ms` (ms since 1970-01-01 UTC) at `uptime_ms`: the log's time follows it from here on, and the times of

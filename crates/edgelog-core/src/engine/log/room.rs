@@ -155,7 +155,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let geometry = self.ring.geometry;
         let evicted = (generation + 1).saturating_sub(u64::from(geometry.segment_count()));
         self.ring.oldest = self.ring.oldest.max(evicted);
-        if self.state().ready_generation == generation {
+        if generation > 0 && self.state().ready_generation == generation {
             // The note must not outlive the state that it told: this erase may be cut, and its slot may read as erased then.
             self.note_ready(0).await?;
             self.sync().await?;
