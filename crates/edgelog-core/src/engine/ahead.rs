@@ -223,11 +223,19 @@ async fn epoch_bounds<M: Medium>(
 impl Bounds {
     fn find(&self, frame: Frame, crc: &Crc) -> Option<Found> {
         let Self { epochs: (first, last), offsets: (least, most), resumed_from } = *self;
-        let stored = frame.header.crc;
-        (first..=last).find_map(|epoch| {
-            let of = |near| crc.offset_of_frame(epoch, near, stored);
-            let offset = [least, most].map(of).into_iter().find(|o| (least..=most).contains(o))?;
-            Some(Found { frame, epoch, offset, resumed_from })
-        })
+        let mut epoch = first;
+        loop {
+            // Both ends may have different upper halves.
+            for near in [least, most] {
+                let offset = crc.offset_of_frame(epoch, near, frame.header.crc);
+                if least <= offset && offset <= most {
+                    return Some(Found { frame, epoch, offset, resumed_from });
+                }
+            }
+            if epoch >= last {
+                return None;
+            }
+            epoch += 1;
+        }
     }
 }
