@@ -95,7 +95,7 @@ pub mod asynch {
 }
 
 pub use blocking::{BackReader, Log, LogView, Medium, NorMedium, Reader};
-pub use error::{AppendError, MountError, ReadError};
+pub use error::{AppendError, MountError, Part, ReadError};
 pub use format::{
     ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, FORMAT_VERSION, KEY_LEN_MAX, SEGMENT_MAGIC,
     TOPIC_NAME_LEN_MAX, stored_header,

@@ -42,9 +42,10 @@ impl Place {
         }
     }
 
-    /// Whether a frame of this place is bound to its epoch and offset.
-    pub(crate) fn accepts(&self, frame: &Frame, crc: &Crc) -> bool {
-        crc.finish_frame(self.epoch, self.offset) == frame.header.crc
+    /// What can be a frame, if it is bound to this place's epoch and offset.
+    pub(crate) fn accepted(&self, found: Option<(Frame, Crc)>) -> Option<Frame> {
+        let (frame, crc) = found?;
+        (crc.finish_frame(self.epoch, self.offset) == frame.header.crc).then_some(frame)
     }
 
     /// The time of the frame that stands here.

@@ -128,12 +128,11 @@ impl Memory {
             // It says something about the place where it stands.
             Control::Epoch { .. } => Ok(()),
             Control::Clock { epoch, log_ms, utc_ms } => {
-                let known = self.time_syncs.iter().any(|sync| sync.epoch == epoch);
-                if !known && self.time_syncs.is_full() {
-                    self.time_syncs.remove(0);
-                }
-                if !known {
-                    let _ = self.time_syncs.push(TimeSync { epoch, log_ms, utc_ms });
+                let sync = TimeSync { epoch, log_ms, utc_ms };
+                if !self.time_syncs.iter().any(|known| known.epoch == epoch)
+                    && self.time_syncs.push(sync).is_err()
+                {
+                    self.replace_oldest_time_sync(sync);
                 }
                 Ok(())
             }
@@ -209,6 +208,20 @@ impl Memory {
         let body = bytes.get(ITEM_HEADER_LEN..end).unwrap_or_default();
         let applied = Control::parse(kind, id, body).map_or(Ok(()), |control| self.apply(&control));
         Some(applied.map(|()| end))
+    }
+
+    /// Forgets the oldest time sync.
+    pub(crate) fn pop_oldest_time_sync(&mut self) {
+        if let Some(last) = self.time_syncs.pop() {
+            self.replace_oldest_time_sync(last);
+        }
+    }
+
+    /// The new one comes in at the end, and each moves up by one.
+    fn replace_oldest_time_sync(&mut self, mut sync: TimeSync) {
+        for known in self.time_syncs.iter_mut().rev() {
+            core::mem::swap(known, &mut sync);
+        }
     }
 
     fn cursor_mut(&mut self, id: u8) -> Option<&mut Cursor> {

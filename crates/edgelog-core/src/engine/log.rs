@@ -10,7 +10,7 @@ use super::mount::{Mounted, mount};
 use super::reader::{Reader, seek_time};
 use super::ring::Ring;
 use crate::clock::Clock;
-use crate::error::{AppendError, MountError, ReadError};
+use crate::error::{AppendError, MountError, Part, ReadError};
 use crate::format::{
     FrameHeader, KEY_LEN_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, PAYLOAD_LEN_MAX,
     SEGMENT_HEADER_LEN, SegmentHeader,
@@ -481,10 +481,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let mut frame_bytes = 0usize;
         for event in events {
             if event.key.is_some_and(|key| key.len() > KEY_LEN_MAX) {
-                return Err(AppendError::BadLength { what: "key", limit: KEY_LEN_MAX });
+                return Err(AppendError::BadLength { what: Part::Key, limit: KEY_LEN_MAX });
             }
             if self.state().topic(event.topic).is_none() {
-                return Err(AppendError::Unknown { what: "topic" });
+                return Err(AppendError::Unknown { what: Part::Topic });
             }
             let key = event.key.map_or(0, |key| key.len() + 1);
             let payload_at = (to_usize(LONG_HEADER_LEN) + key).next_multiple_of(align);
@@ -492,7 +492,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             frame_bytes = frame_bytes.saturating_add(length.saturating_mul(align));
         }
         if self.ring.end.offset.saturating_add(events.len() as u64) > OFFSET_MAX {
-            return Err(AppendError::TooMany { what: "record", limit: usize::MAX });
+            return Err(AppendError::TooMany { what: Part::Record, limit: usize::MAX });
         }
         // Records must fit an empty segment beside the largest snapshot, or they could never be stored.
         let segment_room = geometry

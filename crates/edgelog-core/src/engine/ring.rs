@@ -38,11 +38,15 @@ impl Ring {
     /// Finds the newest and oldest live segment: by binary search, or from all headers when what the search meets is not a
     /// healthy ring. The end is that of the newest one's header; walk from there.
     pub(crate) async fn survey<M: Medium>(medium: &mut M) -> Result<Self, MountError<M::Error>> {
-        let newest = match search(medium).await? {
-            Some(newest) => newest,
+        let generation = match search(medium).await? {
+            Some(generation) => generation,
             None => newest_of_all(medium).await?,
         };
-        let mut ring = Self::of(newest, medium.geometry());
+        let geometry = medium.geometry();
+        let Header::Valid(newest) = read_header(medium, geometry.slot(generation)).await? else {
+            return Err(MountError::NoLog { blank: false });
+        };
+        let mut ring = Self::of(newest, geometry);
         ring.oldest = ring.first_from(medium, ring.first_live()).await?.generation;
         Ok(ring)
     }
@@ -123,10 +127,10 @@ impl Ring {
     }
 }
 
-/// The newest header of a healthy ring, by binary search: from slot 0 on, generations grow by one with each slot up to the newest,
+/// The newest generation of a healthy ring, by binary search: from slot 0 on, generations grow by one with each slot up to the newest,
 /// behind which stand those of the lap before, or nothing. `None` at anything else, and for rings too small to be worth it.
 #[both(AFIT)]
-async fn search<M: Medium>(medium: &mut M) -> Result<Option<SegmentHeader>, M::Error> {
+async fn search<M: Medium>(medium: &mut M) -> Result<Option<u64>, M::Error> {
     let count = medium.geometry().segment_count();
     let mut low = 0;
     let mut found =
@@ -136,29 +140,28 @@ async fn search<M: Medium>(medium: &mut M) -> Result<Option<SegmentHeader>, M::E
         low = 1;
         found = read_header(medium, 1).await?;
     }
-    let Header::Valid(mut newest) = found else { return Ok(None) };
+    let Header::Valid(first) = found else { return Ok(None) };
     // A lap is named by the generation of its slot 0.
     let lap_of = |header: &SegmentHeader, slot| header.generation - u64::from(slot);
-    let lap = lap_of(&newest, low);
+    let lap = lap_of(&first, low);
     let is_before = |other| other + u64::from(count) == lap;
     let mut high = count;
     while high - low > 1 {
         let middle = low + (high - low) / 2;
         match read_header(medium, middle).await? {
-            Header::Valid(header) if header.log != newest.log => return Ok(None),
-            Header::Valid(header) if lap_of(&header, middle) == lap => {
-                (newest, low) = (header, middle);
-            }
+            Header::Valid(header) if header.log != first.log => return Ok(None),
+            Header::Valid(header) if lap_of(&header, middle) == lap => low = middle,
             Header::Valid(header) if !is_before(lap_of(&header, middle)) => return Ok(None),
             _ => high = middle,
         }
     }
+    let newest = lap + u64::from(low);
     // A rotten header may have sent the search the wrong way: what follows must not be newer.
     let (mut behind, mut step, mut unreadable) = (high, 1, 0);
     while behind < count {
         match read_header(medium, behind).await? {
             Header::Valid(header) => {
-                let older = header.log == newest.log && is_before(lap_of(&header, behind));
+                let older = header.log == first.log && is_before(lap_of(&header, behind));
                 return Ok(Some(newest).filter(|_| older));
             }
             Header::Dirty { .. } => unreadable += 1,
@@ -177,10 +180,10 @@ async fn search<M: Medium>(medium: &mut M) -> Result<Option<SegmentHeader>, M::E
 /// Slots behind the newest that may have no header in a healthy ring: one that is ready, and one that a power cut left half erased.
 const READY_MAX: u32 = 2;
 
-/// The newest of all headers of the log that most of them belong to, so that one foreign segment cannot take the log over (a
+/// The newest generation of the log that most headers belong to, so that one foreign segment cannot take the log over (a
 /// majority vote, whose winner is only known behind the first pass).
 #[both(AFIT)]
-async fn newest_of_all<M: Medium>(medium: &mut M) -> Result<SegmentHeader, MountError<M::Error>> {
+async fn newest_of_all<M: Medium>(medium: &mut M) -> Result<u64, MountError<M::Error>> {
     let count = medium.geometry().segment_count();
     let mut candidate: Option<(LogId, u32)> = None;
     // Headers of other versions and sizes have no vote: they are an answer only when there is nothing else.
@@ -205,13 +208,12 @@ async fn newest_of_all<M: Medium>(medium: &mut M) -> Result<SegmentHeader, Mount
         }
     }
     let Some((log, _)) = candidate else { return Err(otherwise) };
-    let mut newest: Option<SegmentHeader> = None;
+    let mut newest = None;
     for slot in 0..count {
         if let Header::Valid(header) = read_header(medium, slot).await?
             && header.log == log
-            && newest.is_none_or(|newest| header.generation > newest.generation)
         {
-            newest = Some(header);
+            newest = newest.max(Some(header.generation));
         }
     }
     newest.ok_or(MountError::NoLog { blank: false })

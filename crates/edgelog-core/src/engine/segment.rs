@@ -138,8 +138,7 @@ pub(crate) async fn frame_at<M: Medium>(
     place: &Place,
     until: u32,
 ) -> Result<Option<Frame>, M::Error> {
-    let found = frame_and_crc(medium, place, place.position, until).await?;
-    Ok(found.filter(|(frame, crc)| place.accepts(frame, crc)).map(|(frame, _)| frame))
+    Ok(place.accepted(frame_and_crc(medium, place, place.position, until).await?))
 }
 
 /// What can be a frame of the segment of `place` at `position`, with the CRC over its bytes, which is yet to be compared.
@@ -167,7 +166,7 @@ pub(crate) async fn frame_into<M: Medium>(
         return frame_at(medium, place, until).await;
     }
     let found = frame_through(medium, place, place.position, until, WINDOW_LEN, buffer).await?;
-    Ok(found.filter(|(frame, crc)| place.accepts(frame, crc)).map(|(frame, _)| frame))
+    Ok(place.accepted(found))
 }
 
 /// Bytes that tell how long a frame is: the longest header and the length of a key.

@@ -2,7 +2,7 @@
 
 use super::{Log, Medium, both};
 use crate::clock::Clock;
-use crate::error::AppendError;
+use crate::error::{AppendError, Part};
 use crate::format::{
     ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FrameHeader, Kind, LONG_HEADER_LEN,
     SEGMENT_HEADER_LEN, TOPIC_NAME_LEN_MAX,
@@ -28,15 +28,15 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if let Some(id) = self.state().topic_named(name) {
             return Ok(id);
         }
-        check_name("topic name", name, TOPIC_NAME_LEN_MAX)?;
+        check_name(Part::TopicName, name, TOPIC_NAME_LEN_MAX)?;
         // Above every known one, even when damage took some away: a topic's number is never given again.
         let id = self.state().topic_next;
         if usize::from(id) >= TOPICS_MAX {
-            return Err(AppendError::TooMany { what: "topic", limit: TOPICS_MAX });
+            return Err(AppendError::TooMany { what: Part::Topic, limit: TOPICS_MAX });
         }
         if !self.snapshot_may_grow(TOPIC_ITEM_LEN + name.len()) {
             let limit = self.state().topics.len();
-            return Err(AppendError::TooMany { what: "topic", limit });
+            return Err(AppendError::TooMany { what: Part::Topic, limit });
         }
         self.control(&[Control::Topic { topic: id, name }], CONTROL_RESERVE).await?;
         Ok(TopicId(id))
@@ -57,14 +57,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if let Some(id) = self.state().cursor_named(name) {
             return Ok(id);
         }
-        check_name("cursor name", name, CURSOR_NAME_LEN_MAX)?;
+        check_name(Part::CursorName, name, CURSOR_NAME_LEN_MAX)?;
         let id = (0..=u8::MAX).find(|&id| self.state().cursor(CursorId(id)).is_none());
         let (Some(id), false) = (id, self.state().cursors.is_full()) else {
-            return Err(AppendError::TooMany { what: "cursor", limit: CURSORS_MAX });
+            return Err(AppendError::TooMany { what: Part::Cursor, limit: CURSORS_MAX });
         };
         if !self.snapshot_may_grow(CURSOR_ITEMS_LEN + name.len() + ANCHOR_LEN_MAX) {
             let limit = self.state().cursors.len();
-            return Err(AppendError::TooMany { what: "cursor", limit });
+            return Err(AppendError::TooMany { what: Part::Cursor, limit });
         }
         let commit = Control::Commit { id, offset: start.min(self.durable), mark: 0 };
         self.control(&[Control::Cursor { id, name }, commit], 0).await?;
@@ -87,7 +87,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         mark: i64,
     ) -> Result<(), AppendError<M::Error>> {
         let Some(known) = self.state().cursor(cursor) else {
-            return Err(AppendError::Unknown { what: "cursor" });
+            return Err(AppendError::Unknown { what: Part::Cursor });
         };
         let current = (known.offset, known.mark);
         let wanted = (offset.min(self.durable), mark);
@@ -123,10 +123,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         bytes: &[u8],
     ) -> Result<(), AppendError<M::Error>> {
         if self.state().cursor(cursor).is_none() {
-            return Err(AppendError::Unknown { what: "cursor" });
+            return Err(AppendError::Unknown { what: Part::Cursor });
         }
         if !(1..=ANCHOR_LEN_MAX).contains(&bytes.len()) {
-            return Err(AppendError::BadLength { what: "anchor", limit: ANCHOR_LEN_MAX });
+            return Err(AppendError::BadLength { what: Part::Anchor, limit: ANCHOR_LEN_MAX });
         }
         self.control(&[Control::Anchor { id: cursor.0, bytes }], 0).await
     }
@@ -158,8 +158,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<(), AppendError<M::Error>> {
         if self.clock.is_unset() {
             self.usable()?;
-            if !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN) && !self.state().time_syncs.is_empty() {
-                self.state_mut().time_syncs.remove(0);
+            if !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN) {
+                self.state_mut().pop_oldest_time_sync();
             }
             let log_ms = self.clock.time_of(uptime_ms).max(self.ring.end.time);
             // The boot's epoch is only known once its first frame is written.
@@ -214,9 +214,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         }
         self.program(used, end).await?;
         for control in controls {
-            if self.state_mut().apply(control).is_err() {
-                return Err(AppendError::TooMany { what: "topic or cursor", limit: CURSORS_MAX });
-            }
+            // Those who call have seen that there is room.
+            let _ = self.state_mut().apply(control);
         }
         Ok(())
     }
@@ -267,7 +266,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     }
 }
 
-fn check_name<E>(what: &'static str, name: &str, limit: usize) -> Result<(), AppendError<E>> {
+fn check_name<E>(what: Part, name: &str, limit: usize) -> Result<(), AppendError<E>> {
     let fits = (1..=limit).contains(&name.len());
     if fits { Ok(()) } else { Err(AppendError::BadLength { what, limit }) }
 }

@@ -3,7 +3,7 @@
 use super::super::mount::note_len;
 use super::super::segment::{Header, frame_at, read_header};
 use super::{Log, Medium, both};
-use crate::error::AppendError;
+use crate::error::{AppendError, Part};
 use crate::format::{
     Control, Crc, FrameHeader, GENERATION_MAX, OFFSET_MAX, SEGMENT_HEADER_LEN, SegmentHeader, put,
 };
@@ -29,7 +29,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         reserve: u32,
     ) -> Result<u32, AppendError<M::Error>> {
         if !self.opened && self.next_epoch() == u32::MAX {
-            return Err(AppendError::TooMany { what: "epoch", limit: usize::MAX });
+            return Err(AppendError::TooMany { what: Part::Epoch, limit: usize::MAX });
         }
         let epoch = self.epoch_entry();
         let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
