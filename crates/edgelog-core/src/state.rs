@@ -53,6 +53,8 @@ pub struct Memory {
     pub(crate) time_syncs: Vec<TimeSync, TIME_SYNCS_MAX>,
     /// The generation whose slot was erased last ahead of its use; 0 is none.
     pub(crate) ready_generation: u64,
+    /// Records that the application gave up since the newest segment was opened.
+    pub(crate) refused: u32,
 }
 
 /// More topics or cursors than there is room for.
@@ -78,6 +80,7 @@ impl Memory {
             topic_next: 0,
             time_syncs: Vec::new(),
             ready_generation: 0,
+            refused: 0,
         }
     }
 
@@ -88,6 +91,7 @@ impl Memory {
         self.topic_next = 0;
         self.time_syncs.clear();
         self.ready_generation = 0;
+        self.refused = 0;
     }
 
     pub(crate) fn topic(&self, id: TopicId) -> Option<&Topic> {
@@ -138,6 +142,10 @@ impl Memory {
             }
             Control::Ready { generation } => {
                 self.ready_generation = generation;
+                Ok(())
+            }
+            Control::Refused { records } => {
+                self.refused = records;
                 Ok(())
             }
             Control::Topic { topic, name } => {

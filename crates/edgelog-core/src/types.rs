@@ -151,7 +151,7 @@ impl Gap {
     /// How many records are gone.
     #[must_use]
     pub const fn count(&self) -> u64 {
-        self.to - self.from
+        self.to.saturating_sub(self.from)
     }
 }
 

@@ -195,7 +195,7 @@ fn what_a_crash_left_in_a_sealed_segment_never_comes_back_when_the_segment_rots(
     assert_eq!(log.visible(), 13);
     let topic = log.topic("t").unwrap();
     // So long that it opens the next segment, and the leftovers stay.
-    let long = [7; 400];
+    let long = [7; 370];
     let event = Event { topic, class: Class::Normal, key: None, payload: &long };
     assert_eq!(log.append(&event, NOW).unwrap(), 13);
     for n in 14..18 {
@@ -215,21 +215,21 @@ fn a_header_that_failed_and_arrived_all_the_same_takes_no_acknowledged_record_aw
     let medium = Bytes::new(1024, 3, 1, 0);
     let mut log = create(&medium);
     let topic = log.topic("t").unwrap();
-    for n in 0..16 {
+    for n in 0..20 {
         put(&mut log, &named(n));
     }
     log.sync().unwrap();
     let next = *medium.programs.borrow();
     medium.failing_programs.borrow_mut().push(next);
-    let long = [7; 400];
+    let long = [7; 370];
     let event = Event { topic, class: Class::Normal, key: None, payload: &long };
     assert!(matches!(log.append(&event, NOW), Err(AppendError::Medium(_))));
     let short = Event { payload: b"short", ..event };
     assert!(matches!(log.append(&short, NOW), Err(AppendError::Poisoned)));
     let mut log = mount(&medium);
-    assert_eq!((log.append(&short, NOW).unwrap(), log.segments().0), (16, 2));
+    assert_eq!((log.append(&short, NOW).unwrap(), log.segments().0), (20, 2));
     log.sync().unwrap();
-    assert_eq!(read_from(&mut mount(&medium), 16), [Met::Record(16, b"short".to_vec())]);
+    assert_eq!(read_from(&mut mount(&medium), 20), [Met::Record(20, b"short".to_vec())]);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn an_erase_that_fails_leaves_the_log_as_it_was_and_may_be_tried_again() {
     let mut log = create(&medium);
     let cursor = log.cursor("c", 0).unwrap();
     let topic = log.topic("t").unwrap();
-    let long = [7; 300];
+    let long = [7; 280];
     let event = Event { topic, class: Class::Normal, key: None, payload: &long };
     let mut failed = 0;
     for n in 0..10 {

@@ -6,7 +6,7 @@ mod room;
 use super::back::BackReader;
 use super::both;
 use super::medium::Medium;
-use super::mount::{Mounted, mount};
+use super::mount::{Mounted, mount, note_len};
 use super::reader::{Reader, seek_time};
 use super::ring::Ring;
 use crate::clock::Clock;
@@ -53,8 +53,8 @@ pub struct Log<M, B, S = Memory> {
     ready_before: bool,
     /// Cursors, by their id, whose commit holds in memory and found no room on the medium.
     unsaved: CursorSet,
-    /// Records that the application gave up and that have no offsets yet.
-    refused: u32,
+    /// Of the records that the application gave up and that have no offsets yet, those that are noted on the medium.
+    refused_noted: u32,
     clock: Clock,
     poisoned: bool,
 }
@@ -193,7 +193,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<Self, MountError<M::Error>> {
         medium.adopt(mounted.ring.geometry.slot(mounted.ring.newest.generation));
         medium.sync().await?;
-        Ok(Self::from_mounted(medium, buffer, memory, mounted))
+        let log = Self::from_mounted(medium, buffer, memory, mounted);
+        let (needed, given) = (to_usize(log.header_len_max()), log.buffer.as_ref().len());
+        if needed > given { Err(MountError::BufferTooSmall { needed }) } else { Ok(log) }
     }
 
     fn from_mounted(medium: M, buffer: B, memory: S, mounted: Mounted) -> Self {
@@ -202,6 +204,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let resumed_from = ring.end.position;
         ring.end.position = resume_at;
         let durable = ring.end.offset;
+        let refused_noted = memory.borrow().refused;
         Self {
             medium,
             buffer,
@@ -219,7 +222,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             next_is_ready,
             ready_before: next_is_ready,
             unsaved: CursorSet::default(),
-            refused: 0,
+            refused_noted,
             clock: Clock::default(),
             poisoned: false,
         }
@@ -295,13 +298,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// The device failed; the log is poisoned, and what was durable before still is.
     pub async fn sync(&mut self) -> Result<u64, AppendError<M::Error>> {
         self.usable()?;
-        if !self.synced {
-            self.poisoned = true;
-            self.medium.sync().await?;
-            self.poisoned = false;
-            self.synced = true;
-        }
-        self.durable = self.ring.end.offset;
+        self.note_refused().await?;
+        self.flush().await?;
         Ok(self.durable)
     }
 
@@ -359,7 +357,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// The medium's. A failed erase may be tried again.
     pub async fn maintain(&mut self, erases: u32) -> Result<bool, AppendError<M::Error>> {
         self.usable()?;
-        if !self.next_is_ready && erases > 0 && self.next_is_free().await? {
+        // A boot that appends nothing does not erase what it cannot take a note of, or the next one would erase it again.
+        let noted = self.opened || self.fits(note_len(&self.ring.geometry), 0);
+        if !self.next_is_ready && erases > 0 && noted && self.next_is_free().await? {
             self.make_ready().await?;
         }
         Ok(self.next_is_ready)
@@ -368,9 +368,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// Says that the application gave up `records` events that the log refused. They take offsets when the next segment is opened, and
     /// readers get a [`Gap`](crate::Gap) with the reason [`Refused`](crate::GapReason::Refused), so that nothing is lost in silence.
     ///
-    /// Costs nothing by itself. Power loss before the next segment was opened: they are not counted.
+    /// Costs nothing by itself; the next [`sync`](Self::sync) takes a note of them where a full log has room for it (a 24-byte frame, each
+    /// time that they have become twice as many). Power loss: those since the last note are not counted.
     pub fn give_up(&mut self, records: u32) {
-        self.refused = self.refused.saturating_add(records);
+        let refused = &mut self.state_mut().refused;
+        *refused = refused.saturating_add(records);
     }
 
     /// What to do when the log is full; [`FullPolicy::Refuse`] unless set. Not stored: set it after each mount.
@@ -458,8 +460,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     }
 
     /// Ends the log without writing and gives medium and buffer back.
-    pub fn into_parts(self) -> (M, B) {
-        (self.medium, self.buffer)
+    pub fn into_parts(self) -> (M, B, S) {
+        (self.medium, self.buffer, self.memory)
     }
 
     fn usable(&self) -> Result<(), AppendError<M::Error>> {

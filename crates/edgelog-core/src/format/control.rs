@@ -48,6 +48,10 @@ pub(crate) enum Control<'a> {
         log_ms: u64,
         utc_ms: u64,
     },
+    /// Records given up since the segment was opened, at least; the next segment's header counts them.
+    Refused {
+        records: u32,
+    },
 }
 
 /// The type of a control entry as it stands in a frame or snapshot item.
@@ -61,6 +65,7 @@ pub(crate) enum ControlKind {
     Anchor = 5,
     Ready = 6,
     Clock = 7,
+    Refused = 8,
 }
 
 /// The longest body of any control entry: a topic's id and name.
@@ -113,6 +118,9 @@ impl<'a> Control<'a> {
                 log_ms: u64::from_le_bytes(take(body, 4)?),
                 utc_ms: u64::from_le_bytes(take(body, 12)?),
             }),
+            8 if body.len() == 4 => {
+                Some(Self::Refused { records: u32::from_le_bytes(take(body, 0)?) })
+            }
             _ => None,
         }
     }
@@ -162,6 +170,10 @@ impl<'a> Control<'a> {
                 put(&utc_ms.to_le_bytes());
                 (ControlKind::Clock, 0)
             }
+            Self::Refused { records } => {
+                put(&records.to_le_bytes());
+                (ControlKind::Refused, 0)
+            }
         };
         (kind, id, body)
     }
@@ -192,6 +204,7 @@ mod tests {
             Control::Anchor { id: 1, bytes: &[1, 2, 3] },
             Control::Ready { generation: 9 },
             Control::Clock { epoch: 3, log_ms: 5, utc_ms: u64::MAX },
+            Control::Refused { records: 6 },
         ];
         for entry in entries {
             let (kind, id, body) = entry.emit();

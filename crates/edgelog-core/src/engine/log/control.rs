@@ -158,9 +158,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<(), AppendError<M::Error>> {
         if self.clock.is_unset() {
             self.usable()?;
-            if !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN) {
-                self.state_mut().pop_oldest_time_sync();
-            }
+            let is_full = !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN);
             let log_ms = self.clock.time_of(uptime_ms).max(self.ring.end.time);
             // The boot's epoch is only known once its first frame is written.
             let length = self.control_len(&Control::Clock { epoch: 0, log_ms, utc_ms })?;
@@ -168,21 +166,29 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             let sync = Control::Clock { epoch: self.ring.end.epoch, log_ms, utc_ms };
             self.program_control(&sync, since_base).await?;
             self.ring.end.take(&sync);
+            if is_full {
+                self.state_mut().pop_oldest_time_sync();
+            }
             let _ = self.state_mut().apply(&sync);
         }
         self.clock = Clock::set(uptime_ms, utc_ms);
         Ok(())
     }
 
-    /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor.
+    /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor, and a clock may be set.
     pub(super) fn snapshot_len(&self) -> u32 {
         let topics = self.state().topics.iter().map(|topic| TOPIC_ITEM_LEN + topic.name.len());
         let cursors =
             self.state().cursors.iter().map(|c| CURSOR_ITEMS_LEN + c.name.len() + ANCHOR_LEN_MAX);
         let length = topics.sum::<usize>()
             + cursors.sum::<usize>()
-            + self.state().time_syncs.len() * TIME_SYNC_ITEM_LEN;
+            + self.state().time_syncs.len().max(1) * TIME_SYNC_ITEM_LEN;
         u32::try_from(length).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes of the largest segment header with that snapshot, which the buffer must hold.
+    pub(super) fn header_len_max(&self) -> u32 {
+        self.ring.geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len())
     }
 
     /// Whether every later segment header still fits buffer and segment when the snapshot grows by `bytes`. A log whose

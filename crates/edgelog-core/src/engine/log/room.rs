@@ -8,7 +8,7 @@ use crate::format::{
     Control, Crc, FrameHeader, GENERATION_MAX, OFFSET_MAX, SEGMENT_HEADER_LEN, SegmentHeader, put,
 };
 use crate::place::{Frame, Place, to_usize};
-use crate::policy::FullPolicy;
+use crate::policy::{ANCHOR_RESERVE, FullPolicy};
 use crate::state::Memory;
 use core::borrow::BorrowMut;
 
@@ -80,9 +80,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if self.medium.is_write_once() && *attempts < EPOCH_ATTEMPTS {
             *attempts += 1;
             let until = self.ring.geometry.segment_size();
-            if programmed.is_err() || frame_at(&mut self.medium, &place, until).await?.is_none() {
+            // Whether it is there is unknown until it was read back.
+            self.poisoned = true;
+            let held =
+                programmed.is_ok() && frame_at(&mut self.medium, &place, until).await?.is_some();
+            self.poisoned = false;
+            if !held {
                 // Nothing of this mount is visible yet, so nothing depends on what was programmed here.
-                self.poisoned = false;
                 self.ring.end = place;
                 let left_out = self.control_len(epoch)? << (*attempts - 1);
                 let position = place.position.saturating_add(left_out);
@@ -91,13 +95,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             }
         }
         programmed?;
-        self.sync().await?;
+        self.flush().await?;
         self.ring.end.take(epoch);
         self.opened = true;
         Ok(true)
     }
 
-    fn fits(&self, length: u32, reserve: u32) -> bool {
+    pub(super) fn fits(&self, length: u32, reserve: u32) -> bool {
         let end = self.ring.end.position.saturating_add(length).saturating_add(reserve);
         end <= self.ring.geometry.segment_size()
     }
@@ -137,16 +141,52 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
 
     /// Takes a note that the slot of `generation` is erased, or that none is (0), where there is room for it.
     async fn note_ready(&mut self, generation: u64) -> Result<(), AppendError<M::Error>> {
-        let since_base = self.ring.end.time.saturating_sub(self.ring.newest.base_time);
-        let Ok(since_base) = u32::try_from(since_base) else { return Ok(()) };
-        if !self.fits(note_len(&self.ring.geometry), 0) || self.next_epoch() == u32::MAX {
-            return Ok(());
-        }
-        let (epoch, mut attempts) = (self.epoch_entry(), 0);
-        if self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await? {
-            self.program_control(&Control::Ready { generation }, since_base).await?;
+        if self.note(&Control::Ready { generation }, 0).await? {
             self.state_mut().ready_generation = generation;
         }
+        Ok(())
+    }
+
+    /// Takes a note of the records that were given up, each time that they have become twice as many, so that a full log has room for it.
+    pub(super) async fn note_refused(&mut self) -> Result<(), AppendError<M::Error>> {
+        let records = self.state().refused;
+        if records > 0
+            && records / 2 >= self.refused_noted
+            && self.note(&Control::Refused { records }, ANCHOR_RESERVE).await?
+        {
+            self.refused_noted = records;
+        }
+        Ok(())
+    }
+
+    /// Writes an entry if the segment has room for it besides `reserve`. It opens no segment, but this mount's epoch.
+    async fn note(
+        &mut self,
+        control: &Control<'_>,
+        reserve: u32,
+    ) -> Result<bool, AppendError<M::Error>> {
+        let since_base = self.ring.end.time.saturating_sub(self.ring.newest.base_time);
+        let Ok(since_base) = u32::try_from(since_base) else { return Ok(false) };
+        if !self.fits(note_len(&self.ring.geometry), reserve) || self.next_epoch() == u32::MAX {
+            return Ok(false);
+        }
+        let (epoch, mut attempts) = (self.epoch_entry(), 0);
+        let opened = self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await?;
+        if opened {
+            self.program_control(control, since_base).await?;
+        }
+        Ok(opened)
+    }
+
+    /// Makes everything that was programmed durable.
+    pub(super) async fn flush(&mut self) -> Result<(), AppendError<M::Error>> {
+        if !self.synced {
+            self.poisoned = true;
+            self.medium.sync().await?;
+            self.poisoned = false;
+            self.synced = true;
+        }
+        self.durable = self.ring.end.offset;
         Ok(())
     }
 
@@ -158,7 +198,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if generation > 0 && self.state().ready_generation == generation {
             // The note must not outlive the state that it told: this erase may be cut, and its slot may read as erased then.
             self.note_ready(0).await?;
-            self.sync().await?;
+            self.flush().await?;
         }
         Ok(self.medium.erase(geometry.slot(generation)).await?)
     }
@@ -169,19 +209,24 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if generation > GENERATION_MAX || !self.next_is_free().await? {
             return Err(AppendError::Full);
         }
-        self.sync().await?;
+        self.flush().await?;
         let header = SegmentHeader {
             generation,
-            base_offset: self.ring.end.offset.saturating_add(self.refused.into()).min(OFFSET_MAX),
+            base_offset: self
+                .ring
+                .end
+                .offset
+                .saturating_add(self.state().refused.into())
+                .min(OFFSET_MAX),
             base_time: time,
             epoch: self.next_epoch(),
             snapshot_len: 0,
-            refused: self.refused,
+            refused: self.state().refused,
             clock_unset: self.clock.is_unset(),
             ..self.ring.newest
         };
         self.write_header(header).await?;
-        self.refused = 0;
+        (self.state_mut().refused, self.refused_noted) = (0, 0);
         self.opened = true;
         Ok(())
     }
@@ -248,7 +293,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         header: SegmentHeader,
     ) -> Result<(SegmentHeader, u32), AppendError<M::Error>> {
         let geometry = self.ring.geometry;
-        let longest = to_usize(geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len()));
+        let longest = to_usize(self.header_len_max());
         let buffer = self.buffer.as_mut();
         let limit = buffer.len().min(to_usize(geometry.segment_size()));
         let needed = AppendError::TooLarge { frame_bytes: longest, limit };
