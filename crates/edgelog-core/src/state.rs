@@ -1,7 +1,7 @@
 //! What control frames add up to: topics, cursors, commits, anchors. Bounded, and written whole into every segment header.
 
 use crate::format::{
-    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, ControlKind, SEGMENT_HEADER_LEN,
+    ANCHOR_LEN_MAX, CONTROL_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, SEGMENT_HEADER_LEN,
     TOPIC_NAME_LEN_MAX, take,
 };
 use crate::types::{CursorId, TimeSync, TopicId};
@@ -247,13 +247,14 @@ pub const HEADER_LEN_MAX: usize = SEGMENT_HEADER_LEN as usize
     + TIME_SYNCS_MAX * TIME_SYNC_ITEM_LEN;
 
 fn emit_item(control: &Control<'_>, bytes: &mut [u8], length: &mut usize) -> Option<()> {
-    let (kind, id, body): (ControlKind, _, _) = control.emit();
+    let mut body = [0; CONTROL_LEN_MAX];
+    let (kind, id, body) = control.emit(&mut body);
     let [low, high] = u16::try_from(body.len()).ok()?.to_le_bytes();
     let end = *length + ITEM_HEADER_LEN + body.len();
     let item = bytes.get_mut(*length..end)?;
     let (head, tail) = item.split_at_mut(ITEM_HEADER_LEN);
     head.copy_from_slice(&[kind as u8, id, low, high]);
-    tail.copy_from_slice(&body);
+    tail.copy_from_slice(body);
     *length = end;
     Some(())
 }

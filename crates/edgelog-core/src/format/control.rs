@@ -81,8 +81,8 @@ pub(crate) const EPOCH_BODY_LEN: u32 = 24;
 /// Bytes of a ready entry's body.
 pub(crate) const READY_BODY_LEN: u32 = 8;
 
-/// A control body, built without an allocator.
-pub(crate) type Body = heapless::Vec<u8, CONTROL_LEN_MAX>;
+/// Room for any control body.
+pub(crate) type Body = [u8; CONTROL_LEN_MAX];
 
 impl<'a> Control<'a> {
     /// The entry, if type, id and body can be one. Unknown types are `None` and are skipped by readers.
@@ -125,13 +125,13 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Type, id and body.
-    pub(crate) fn emit(&self) -> (ControlKind, u8, Body) {
-        let mut body = Body::new();
-        // Every body fits by the limits above; a longer one would be cut and then fail to parse, never overflow.
+    /// Type, id and body, which is put into `body`.
+    pub(crate) fn emit<'b>(&self, body: &'b mut Body) -> (ControlKind, u8, &'b [u8]) {
+        let mut length = 0;
+        // Every body fits by the limits above; a longer one would fail to parse, never overflow.
         let mut put = |bytes: &[u8]| {
-            let room = CONTROL_LEN_MAX - body.len();
-            let _ = body.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
+            super::put(body, length, bytes);
+            length += bytes.len();
         };
         let (kind, id) = match self {
             Self::Epoch { epoch, previous, next_offset, resumed_from, clock_unset } => {
@@ -175,7 +175,7 @@ impl<'a> Control<'a> {
                 (ControlKind::Refused, 0)
             }
         };
-        (kind, id, body)
+        (kind, id, body.get(..length).unwrap_or_default())
     }
 }
 
@@ -207,8 +207,9 @@ mod tests {
             Control::Refused { records: 6 },
         ];
         for entry in entries {
-            let (kind, id, body) = entry.emit();
-            assert_eq!(Control::parse(kind as u8, id, &body), Some(entry));
+            let mut body = [0; CONTROL_LEN_MAX];
+            let (kind, id, body) = entry.emit(&mut body);
+            assert_eq!(Control::parse(kind as u8, id, body), Some(entry));
         }
     }
 

@@ -4,8 +4,8 @@ use super::{Log, Medium, both};
 use crate::clock::Clock;
 use crate::error::{AppendError, Part};
 use crate::format::{
-    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FrameHeader, Kind, LONG_HEADER_LEN,
-    SEGMENT_HEADER_LEN, TOPIC_NAME_LEN_MAX,
+    ANCHOR_LEN_MAX, CONTROL_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FrameHeader, Kind,
+    LONG_HEADER_LEN, SEGMENT_HEADER_LEN, TOPIC_NAME_LEN_MAX,
 };
 use crate::place::{Place, to_usize};
 use crate::policy::{ANCHOR_RESERVE, CONTROL_RESERVE, RECORD_ROOM};
@@ -243,7 +243,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         control: &Control<'_>,
         since_base: u32,
     ) -> Result<usize, AppendError<M::Error>> {
-        let (kind, id, body) = control.emit();
+        let mut body = [0; CONTROL_LEN_MAX];
+        let (kind, id, body) = control.emit(&mut body);
         let header = FrameHeader {
             crc: 0,
             form: end.long(since_base),
@@ -254,12 +255,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             topic: u16::from_le_bytes([kind as u8, id]),
             payload_len: u32::try_from(body.len()).unwrap_or(0),
         };
-        self.compose(end, used, header, &[], &body)
+        self.compose(end, used, header, &[], body)
     }
 
     /// Bytes of a control entry's frame, if the buffer can hold it.
     pub(super) fn control_len(&self, control: &Control<'_>) -> Result<u32, AppendError<M::Error>> {
-        let (_, _, body) = control.emit();
+        let mut body = [0; CONTROL_LEN_MAX];
+        let (_, _, body) = control.emit(&mut body);
         let geometry = &self.ring.geometry;
         let body_len = u32::try_from(body.len()).unwrap_or(0);
         let length = geometry.align_up(geometry.align_up(LONG_HEADER_LEN) + body_len);

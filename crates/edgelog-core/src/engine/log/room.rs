@@ -239,25 +239,21 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<(), AppendError<M::Error>> {
         let (header, _) = self.compose_header(header)?;
         let was_ready = core::mem::take(&mut self.next_is_ready);
-        if !was_ready {
-            self.erase(header.generation).await?;
+        let mut written = false;
+        if was_ready {
+            // The slot may have met the header of a roll since that a power cut stopped at its first word.
+            let look = core::mem::take(&mut self.ready_before);
+            let programmed = self.program_header(header, look).await;
+            written = if look { matches!(programmed, Ok(true)) } else { programmed? };
         }
-        // A header that failed may be there all the same. Frames appended to the old segment after that would be lost to the
-        // next mount, which believes the header.
-        self.poisoned = true;
-        let look = was_ready && core::mem::take(&mut self.ready_before);
-        let written = self.program_header(header, look).await;
-        if look && !matches!(written, Ok(true)) {
-            // The slot may have met the header of a roll that a power cut stopped at its first word.
+        if !written {
             self.poisoned = false;
             if let Err(error) = self.erase(header.generation).await {
-                self.poisoned = true;
+                // What was programmed before is still there.
+                self.poisoned = was_ready;
                 return Err(error);
             }
-            self.poisoned = true;
             self.program_header(header, false).await?;
-        } else {
-            written?;
         }
         self.poisoned = false;
         let time = self.ring.end.time;
@@ -276,6 +272,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         look: bool,
     ) -> Result<bool, AppendError<M::Error>> {
         let (header, length) = self.compose_header(header)?;
+        // A header that failed may be there all the same. Frames appended to the old segment after that would be lost to the
+        // next mount, which believes the header.
+        self.poisoned = true;
         let slot = self.ring.geometry.slot(header.generation);
         let bytes = self.buffer.as_ref().get(..to_usize(length)).unwrap_or_default();
         self.medium.program(slot, 0, bytes).await?;
