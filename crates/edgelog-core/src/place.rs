@@ -171,6 +171,8 @@ pub(crate) struct Found {
     pub(crate) offset: u64,
     /// Bytes from here up to the frame are dead: of an epoch frame what it says, of any other its own position.
     pub(crate) resumed_from: u32,
+    /// Epochs and offsets that it might have been bound to.
+    pub(crate) choices: u64,
 }
 
 /// The low 16 bits of an offset, as they stand in a frame.

@@ -53,6 +53,8 @@ pub struct Memory {
     pub(crate) time_syncs: Vec<TimeSync, TIME_SYNCS_MAX>,
     /// The generation whose slot was erased last ahead of its use; 0 is none.
     pub(crate) ready_generation: u64,
+    /// True when a mount of the newest segment left out the epochs that a segment behind it may have given.
+    pub(crate) epochs_left_out: bool,
     /// Records that the application gave up since the newest segment was opened.
     pub(crate) refused: u32,
 }
@@ -80,6 +82,7 @@ impl Memory {
             topic_next: 0,
             time_syncs: Vec::new(),
             ready_generation: 0,
+            epochs_left_out: false,
             refused: 0,
         }
     }
@@ -91,6 +94,7 @@ impl Memory {
         self.topic_next = 0;
         self.time_syncs.clear();
         self.ready_generation = 0;
+        self.epochs_left_out = false;
         self.refused = 0;
     }
 
@@ -187,8 +191,8 @@ impl Memory {
         }
     }
 
-    /// Writes the snapshot; `None` when it does not fit.
-    pub(crate) fn emit(&self, bytes: &mut [u8]) -> Option<usize> {
+    /// Writes the snapshot with the newest `time_syncs`; `None` when it does not fit.
+    pub(crate) fn emit(&self, time_syncs: usize, bytes: &mut [u8]) -> Option<usize> {
         let mut length = 0;
         for topic in &self.topics {
             let item = Control::Topic { topic: topic.id.0, name: &topic.name };
@@ -202,7 +206,8 @@ impl Memory {
                 emit_item(&Control::Anchor { id: id.0, bytes: anchor }, bytes, &mut length)?;
             }
         }
-        for &TimeSync { epoch, log_ms, utc_ms } in &self.time_syncs {
+        let older = self.time_syncs.len().saturating_sub(time_syncs);
+        for &TimeSync { epoch, log_ms, utc_ms } in self.time_syncs.iter().skip(older) {
             emit_item(&Control::Clock { epoch, log_ms, utc_ms }, bytes, &mut length)?;
         }
         Some(length)
@@ -216,13 +221,6 @@ impl Memory {
         let body = bytes.get(ITEM_HEADER_LEN..end).unwrap_or_default();
         let applied = Control::parse(kind, id, body).map_or(Ok(()), |control| self.apply(&control));
         Some(applied.map(|()| end))
-    }
-
-    /// Forgets the oldest time sync.
-    pub(crate) fn pop_oldest_time_sync(&mut self) {
-        if let Some(last) = self.time_syncs.pop() {
-            self.replace_oldest_time_sync(last);
-        }
     }
 
     /// The new one comes in at the end, and each moves up by one.
@@ -277,7 +275,7 @@ mod tests {
             state.apply(&control).unwrap();
         }
         let mut bytes = [0; 256];
-        let length = state.emit(&mut bytes).unwrap();
+        let length = state.emit(4, &mut bytes).unwrap();
         let mut again = Memory::new();
         let mut rest = &bytes[..length];
         while let Some(item) = again.apply_item(rest) {

@@ -130,7 +130,7 @@ fn whatever_the_clock_says_no_record_is_lost_reordered_or_older_than_the_one_bef
 
 #[test]
 fn a_clock_can_be_set_on_a_log_whose_snapshot_fills_its_buffer_and_the_log_still_rolls() {
-    for length in [136, 170, 200, 260] {
+    for length in [136, 170, 200, 260, 384] {
         let medium = Bytes::new(2048, 3, 8, 0xFF);
         let mut log = Log::create(medium.clone(), vec![0; length], common::ID, NOW).unwrap();
         log.set_full_policy(FullPolicy::DropOldest);

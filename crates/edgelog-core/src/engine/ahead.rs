@@ -109,8 +109,8 @@ pub(crate) async fn look_ahead<M: Medium>(
     Ok(None)
 }
 
-/// Whether what was found is no coincidence. A frame of a later epoch validates with any of many, so that bytes which look like thousands
-/// of frames would hit on one; what follows it must bear it out: the next frame, an epoch frame that resumed where it ends, or
+/// Whether what was found is no coincidence. Behind much damage a frame validates with any of many offsets, or of later epochs, so that
+/// bytes which look like thousands of frames would hit on one; what follows it must bear it out: the next frame, an epoch frame that resumed where it ends, or
 /// nothing at all.
 #[both(AFIT)]
 async fn is_believed<M: Medium>(
@@ -119,8 +119,7 @@ async fn is_believed<M: Medium>(
     found: &Found,
     budget: &mut Budget,
 ) -> Result<bool, M::Error> {
-    // What an epoch frame is bound to stands in its body: that it validates is no coincidence.
-    if found.epoch == place.epoch || found.frame.is_epoch() {
+    if found.choices <= CHOICES_BELIEVED {
         return Ok(true);
     }
     let until = medium.geometry().segment_size();
@@ -139,6 +138,12 @@ async fn is_believed<M: Medium>(
     let written = written_behind(medium, slot, found.frame.position).await?;
     Ok((found.frame.length.saturating_sub(BLANK_END)..=found.frame.length).contains(&written))
 }
+
+/// Epochs and offsets that a frame may validate with and be believed without more: the CRC then still has 24 bits to say no.
+const CHOICES_BELIEVED: u64 = 256;
+
+/// Epochs after the one in force that a short frame is tried with: as many epoch frames may be damaged before it.
+const EPOCHS_NEAR: u32 = 8;
 
 /// Erased bytes that a record may end with and still be told from bytes that say they go on to where nothing is.
 const BLANK_END: u32 = 64;
@@ -225,11 +230,8 @@ async fn bounds<M: Medium>(
     let bounds = match header.form {
         Form::Short { .. } => {
             let most = place.offset.saturating_add(u64::from(held)).min(last);
-            Bounds {
-                epochs: (place.epoch, place.epoch),
-                offsets: (place.offset, most),
-                resumed_from: position,
-            }
+            let epochs = (place.epoch, place.epoch.saturating_add(epochs.min(EPOCHS_NEAR)));
+            Bounds { epochs, offsets: (place.offset, most), resumed_from: position }
         }
         Form::Long { offset_low, .. } => {
             let skipped = u32::from(offset_low.wrapping_sub(low_16(place.offset)));
@@ -278,15 +280,33 @@ impl Bounds {
     fn find(&self, frame: Frame, crc: &Crc) -> Option<Found> {
         let Self { epochs: (first, last), offsets: (least, most), resumed_from } = *self;
         let stored = frame.header.crc;
-        // One of the two is always known.
-        let (epoch, offset) = if least == most {
-            (crc.epoch_of_frame(least, stored), least)
+        // A long frame tells its offset, and then the CRC its epoch.
+        let one_offset = least == most;
+        let (first, last) = if one_offset {
+            let epoch = crc.epoch_of_frame(least, stored);
+            if epoch < first || epoch > last {
+                return None;
+            }
+            (epoch, epoch)
         } else {
-            let offset = crc.offset_of_frame(first, least, stored);
-            let within = (least..=most).contains(&offset);
-            (first, if within { offset } else { crc.offset_of_frame(first, most, stored) })
+            (first, last)
         };
-        let possible = (first..=last).contains(&epoch) && (least..=most).contains(&offset);
-        possible.then_some(Found { frame, epoch, offset, resumed_from })
+        let mut epoch = first;
+        loop {
+            // Both ends may have different upper halves.
+            for near in [least, most] {
+                let offset = crc.offset_of_frame(epoch, near, stored);
+                if least <= offset && offset <= most {
+                    // The further away what it is bound to, the likelier a coincidence.
+                    let epochs = u64::from(epoch - self.epochs.0) + 1;
+                    let choices = epochs.saturating_mul((offset - least).saturating_add(1));
+                    return Some(Found { frame, epoch, offset, resumed_from, choices });
+                }
+            }
+            if epoch >= last {
+                return None;
+            }
+            epoch += 1;
+        }
     }
 }

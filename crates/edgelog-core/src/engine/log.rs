@@ -12,8 +12,7 @@ use super::ring::Ring;
 use crate::clock::Clock;
 use crate::error::{AppendError, MountError, Part, ReadError};
 use crate::format::{
-    FrameHeader, KEY_LEN_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, PAYLOAD_LEN_MAX,
-    SEGMENT_HEADER_LEN, SegmentHeader,
+    FrameHeader, KEY_LEN_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, PAYLOAD_LEN_MAX, SegmentHeader,
 };
 use crate::item::Item;
 use crate::place::to_usize;
@@ -500,7 +499,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let segment_room = geometry
             .segment_size()
             .saturating_sub(CONTROL_RESERVE)
-            .saturating_sub(geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len()));
+            .saturating_sub(self.next_header_len());
         let limit = to_usize(segment_room.min(PAYLOAD_LEN_MAX)).min(self.buffer.as_ref().len());
         match u32::try_from(frame_bytes) {
             Ok(length) if frame_bytes <= limit => Ok(length),

@@ -164,7 +164,8 @@ async fn search<M: Medium>(medium: &mut M) -> Result<Option<u64>, M::Error> {
                 let older = header.log == first.log && is_before(lap_of(&header, behind));
                 return Ok(Some(newest).filter(|_| older));
             }
-            Header::Dirty { .. } => unreadable += 1,
+            Header::Dirty { blank: true } => unreadable += 1,
+            // Where something else stands, newer segments may stand behind it.
             _ => return Ok(None),
         }
         // In the first lap nothing follows, up to the last slot; later only the segments that were made ready.

@@ -3,8 +3,8 @@
 use super::both;
 use super::medium::Medium;
 use crate::format::{
-    Control, Crc, FrameHeader, LONG_HEADER_LEN, Parsed, SEGMENT_HEADER_LEN, SEGMENT_MAGIC,
-    SHORT_HEADER_LEN, SegmentHeader,
+    Control, Crc, FrameHeader, LONG_HEADER_LEN, Parsed, SEGMENT_HEADER_LEN, SHORT_HEADER_LEN,
+    SegmentHeader,
 };
 use crate::geometry::Geometry;
 use crate::place::{Frame, Place, to_usize};
@@ -19,8 +19,8 @@ pub(crate) enum Header {
     OtherSizes(Geometry),
     /// Our magic, another version.
     Version(u16),
-    /// No valid header: its bytes are erased (`blank`), or begin as one of ours (`ours`), or are anything else.
-    Dirty { blank: bool, ours: bool },
+    /// No valid header: its bytes are erased (`blank`), or are anything else.
+    Dirty { blank: bool },
 }
 
 /// Bytes on the stack through which long ranges are read.
@@ -59,7 +59,6 @@ pub(crate) async fn read_header<M: Medium>(medium: &mut M, slot: u32) -> Result<
     let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
     read(medium, slot, 0, &mut bytes).await?;
     let geometry = medium.geometry();
-    let ours = bytes.starts_with(&SEGMENT_MAGIC);
     let (header, sizes, stored) = match SegmentHeader::parse(&bytes) {
         Parsed::Header { header, geometry, crc } if geometry.slot(header.generation) == slot => {
             (header, geometry, crc)
@@ -67,7 +66,7 @@ pub(crate) async fn read_header<M: Medium>(medium: &mut M, slot: u32) -> Result<
         Parsed::Version(version) => return Ok(Header::Version(version)),
         _ => {
             let blank = bytes.iter().all(|&byte| byte == geometry.erased());
-            return Ok(Header::Dirty { blank, ours });
+            return Ok(Header::Dirty { blank });
         }
     };
     if header.first_frame(&sizes) > geometry.segment_size() {
@@ -77,7 +76,7 @@ pub(crate) async fn read_header<M: Medium>(medium: &mut M, slot: u32) -> Result<
     let mut window = [0; WINDOW_LEN];
     crc_over(medium, slot, SEGMENT_HEADER_LEN, header.snapshot_len, &mut window, &mut crc).await?;
     Ok(if crc.finish() != stored {
-        Header::Dirty { blank: false, ours }
+        Header::Dirty { blank: false }
     } else if sizes == geometry {
         Header::Valid(header)
     } else {
@@ -85,27 +84,63 @@ pub(crate) async fn read_header<M: Medium>(medium: &mut M, slot: u32) -> Result<
     })
 }
 
-/// Folds the snapshot of a verified header into `state`.
+/// Folds the snapshot of a verified header into `state`: out of bytes that validate themselves, as a read may be disturbed. A snapshot
+/// that validated and never does again leaves the state empty.
 #[both(AFIT)]
 pub(crate) async fn read_snapshot<M: Medium>(
     medium: &mut M,
     header: &SegmentHeader,
     state: &mut Memory,
 ) -> Result<Result<(), NoRoom>, M::Error> {
+    for _ in 0..SNAPSHOT_READS {
+        let applied = apply_snapshot(medium, header, state).await?;
+        if let Some(applied) = applied {
+            return Ok(applied);
+        }
+        state.forget();
+    }
+    Ok(Ok(()))
+}
+
+/// How often a snapshot is read.
+const SNAPSHOT_READS: u32 = 3;
+
+/// Nothing when the bytes do not validate.
+#[both(AFIT)]
+async fn apply_snapshot<M: Medium>(
+    medium: &mut M,
+    header: &SegmentHeader,
+    state: &mut Memory,
+) -> Result<Option<Result<(), NoRoom>>, M::Error> {
     let slot = medium.geometry().slot(header.generation);
+    let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
+    read(medium, slot, 0, &mut bytes).await?;
+    let Parsed::Header { crc: stored, .. } = SegmentHeader::parse(&bytes) else { return Ok(None) };
+    let mut crc = SegmentHeader::crc(&bytes);
+    let mut applied = Ok(());
     let mut window = [0; ITEM_LEN_MAX];
     let mut at = 0;
     while at < header.snapshot_len {
         let length = ITEM_LEN_MAX.min(to_usize(header.snapshot_len - at));
         let Some(window) = window.get_mut(..length) else { break };
         read(medium, slot, SEGMENT_HEADER_LEN + at, window).await?;
-        match state.apply_item(window) {
-            Some(Ok(taken)) => at += u32::try_from(taken).unwrap_or(u32::MAX),
-            Some(Err(no_room)) => return Ok(Err(no_room)),
-            None => break,
+        let (taken, outcome) = match state.apply_item(window) {
+            Some(Ok(taken)) => (taken, Ok(())),
+            Some(Err(no_room)) => (length, Err(no_room)),
+            None => (length, Ok(())),
+        };
+        if outcome.is_err() {
+            applied = outcome;
         }
+        let read_now = taken.min(length);
+        crc.update(window.get(..read_now).unwrap_or_default());
+        at += u32::try_from(read_now).unwrap_or(u32::MAX);
+        // An item longer than any that this build knows.
+        let rest = u32::try_from(taken - read_now).unwrap_or(0).min(header.snapshot_len - at);
+        crc_over(medium, slot, SEGMENT_HEADER_LEN + at, rest, window, &mut crc).await?;
+        at += rest;
     }
-    Ok(Ok(()))
+    Ok((crc.finish() == stored).then_some(applied))
 }
 
 /// Bytes from `position` to the last one that is not erased.

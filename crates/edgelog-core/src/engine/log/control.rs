@@ -15,6 +15,9 @@ use crate::state::{
 use crate::types::{Class, CursorId, TopicId};
 use core::borrow::BorrowMut;
 
+/// Bytes of a new cursor's two entries, and of this mount's epoch, on the widest words.
+const CURSOR_ENTRIES_LEN_MAX: u32 = 96 + 64 + 64;
+
 #[both(AFIT)]
 impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S> {
     /// The id of the topic `name`, which is created when it is new (one small frame, durable with the next [`sync`](Self::sync)).
@@ -65,6 +68,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if !self.snapshot_may_grow(CURSOR_ITEMS_LEN + name.len() + ANCHOR_LEN_MAX) {
             let limit = self.state().cursors.len();
             return Err(AppendError::TooMany { what: Part::Cursor, limit });
+        }
+        // It may be what makes the log full: what is kept in reserve then must not be used up yet.
+        if !self.fits(CURSOR_ENTRIES_LEN_MAX, CONTROL_RESERVE) && self.next_is_free().await? {
+            self.roll(self.ring.end.time).await?;
         }
         let commit = Control::Commit { id, offset: start.min(self.durable), mark: 0 };
         self.control(&[Control::Cursor { id, name }, commit], 0).await?;
@@ -158,7 +165,6 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<(), AppendError<M::Error>> {
         if self.clock.is_unset() {
             self.usable()?;
-            let is_full = !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN);
             let log_ms = self.clock.time_of(uptime_ms).max(self.ring.end.time);
             // The boot's epoch is only known once its first frame is written.
             let length = self.control_len(&Control::Clock { epoch: 0, log_ms, utc_ms })?;
@@ -166,24 +172,39 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             let sync = Control::Clock { epoch: self.ring.end.epoch, log_ms, utc_ms };
             self.program_control(&sync, since_base).await?;
             self.ring.end.take(&sync);
-            if is_full {
-                self.state_mut().pop_oldest_time_sync();
-            }
             let _ = self.state_mut().apply(&sync);
         }
         self.clock = Clock::set(uptime_ms, utc_ms);
         Ok(())
     }
 
-    /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor, and a clock may be set.
+    /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor. Time syncs come
+    /// besides it as far as there is room.
     pub(super) fn snapshot_len(&self) -> u32 {
         let topics = self.state().topics.iter().map(|topic| TOPIC_ITEM_LEN + topic.name.len());
         let cursors =
             self.state().cursors.iter().map(|c| CURSOR_ITEMS_LEN + c.name.len() + ANCHOR_LEN_MAX);
-        let length = topics.sum::<usize>()
-            + cursors.sum::<usize>()
-            + self.state().time_syncs.len().max(1) * TIME_SYNC_ITEM_LEN;
-        u32::try_from(length).unwrap_or(u32::MAX)
+        u32::try_from(topics.sum::<usize>() + cursors.sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
+    /// How many time syncs, the newest, the next header takes without leaving less to records than there must be.
+    pub(super) fn time_syncs_kept(&self) -> usize {
+        let geometry = &self.ring.geometry;
+        let segment = geometry.segment_size().saturating_sub(CONTROL_RESERVE + RECORD_ROOM);
+        let room = to_usize(segment).min(self.buffer.as_ref().len());
+        let fits = |&kept: &usize| {
+            let syncs = u32::try_from(kept * TIME_SYNC_ITEM_LEN).unwrap_or(u32::MAX);
+            let header = SEGMENT_HEADER_LEN + self.snapshot_len() + syncs;
+            to_usize(geometry.align_up(header)) <= room
+        };
+        (0..=self.state().time_syncs.len()).rev().find(fits).unwrap_or(0)
+    }
+
+    /// Bytes that the next segment's header may take.
+    pub(super) fn next_header_len(&self) -> u32 {
+        let syncs = self.time_syncs_kept() * TIME_SYNC_ITEM_LEN;
+        let syncs = u32::try_from(syncs).unwrap_or(u32::MAX);
+        self.ring.geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len() + syncs)
     }
 
     /// Bytes of the largest segment header with that snapshot, which the buffer must hold.

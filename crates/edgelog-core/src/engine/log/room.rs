@@ -35,8 +35,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
         let length = length.saturating_add(epoch_len);
         let mut attempts = 0;
-        // A segment spans 49 days; a later record begins the next one.
-        while let Ok(since_base) = u32::try_from(time.saturating_sub(self.ring.newest.base_time))
+        // A segment spans 49 days; a later record begins the next one, or is held at the end of them while there is none.
+        let since_base = match u32::try_from(time.saturating_sub(self.ring.newest.base_time)) {
+            Ok(since_base) => Some(since_base),
+            Err(_) if self.next_is_free().await? => None,
+            Err(_) => Some(u32::MAX),
+        };
+        while let Some(since_base) = since_base
             && self.fits(length, 0)
             && (self.fits(length, reserve) || self.next_is_free().await?)
         {
@@ -204,24 +209,21 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     }
 
     /// Seals the segment and opens the next one, which begins this mount's epoch if nothing else did.
-    async fn roll(&mut self, time: u64) -> Result<(), AppendError<M::Error>> {
+    pub(super) async fn roll(&mut self, time: u64) -> Result<(), AppendError<M::Error>> {
         let generation = self.ring.newest.generation + 1;
         if generation > GENERATION_MAX || !self.next_is_free().await? {
             return Err(AppendError::Full);
         }
         self.flush().await?;
+        let room = OFFSET_MAX.saturating_sub(self.ring.end.offset);
+        let refused = u32::try_from(room).unwrap_or(u32::MAX).min(self.state().refused);
         let header = SegmentHeader {
             generation,
-            base_offset: self
-                .ring
-                .end
-                .offset
-                .saturating_add(self.state().refused.into())
-                .min(OFFSET_MAX),
+            base_offset: self.ring.end.offset.saturating_add(refused.into()),
             base_time: time,
             epoch: self.next_epoch(),
             snapshot_len: 0,
-            refused: self.state().refused,
+            refused,
             clock_unset: self.clock.is_unset(),
             ..self.ring.newest
         };
@@ -293,11 +295,12 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<(SegmentHeader, u32), AppendError<M::Error>> {
         let geometry = self.ring.geometry;
         let longest = to_usize(self.header_len_max());
+        let time_syncs = self.time_syncs_kept();
         let buffer = self.buffer.as_mut();
         let limit = buffer.len().min(to_usize(geometry.segment_size()));
         let needed = AppendError::TooLarge { frame_bytes: longest, limit };
         let Some((fixed, rest)) = buffer.split_first_chunk_mut() else { return Err(needed) };
-        let Some(length) = self.memory.borrow().emit(rest) else { return Err(needed) };
+        let Some(length) = self.memory.borrow().emit(time_syncs, rest) else { return Err(needed) };
         let Ok(snapshot_len) = u32::try_from(length) else { return Err(needed) };
         let header = SegmentHeader { snapshot_len, ..header };
         *fixed = header.emit(&geometry, rest.get(..length).unwrap_or_default());
