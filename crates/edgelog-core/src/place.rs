@@ -27,12 +27,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) const fn start_of(header: &SegmentHeader) -> Self {
+    pub(crate) const fn start_of(header: &SegmentHeader, geometry: &Geometry) -> Self {
         Self {
             log: header.log,
             generation: header.generation,
             epoch: header.epoch,
-            position: header.first_frame(),
+            position: header.first_frame(geometry),
             offset: header.base_offset,
             base_time: header.base_time,
             time: header.base_time,
@@ -152,8 +152,9 @@ impl Frame {
         self.header.payload_at(self.key_len, geometry)
     }
 
-    pub(crate) const fn payload_position(&self, geometry: &Geometry) -> u32 {
-        self.position + self.payload_at(geometry)
+    /// Where the payload ends, from the start of the frame: what a buffer must hold for it.
+    pub(crate) const fn payload_end(&self, geometry: &Geometry) -> u32 {
+        self.payload_at(geometry) + self.header.payload_len
     }
 
     pub(crate) fn is_epoch(&self) -> bool {

@@ -377,3 +377,65 @@ fn a_damaged_record_whose_payload_looks_like_thousands_of_frames_hides_nothing_b
         assert_eq!(read_from(&mut log, 0), expected, "seed {seed}, {word:#x}");
     }
 }
+
+#[test]
+fn an_epoch_frame_that_rots_behind_a_torn_tail_costs_no_record() {
+    for torn in [1, 40, 100, 200, 364, 800] {
+        for erased in [0x00, 0xFF] {
+            let medium = Bytes::new(4096, 2, 1, erased);
+            let mut log = create(&medium);
+            for n in 0..3 {
+                put(&mut log, &named(n));
+            }
+            log.sync().unwrap();
+            let end = medium.find(&named(2)) + named(2).len().next_multiple_of(8);
+            medium.bytes.borrow_mut()[end..end + torn].fill(0x55);
+            let mut log = mount(&medium);
+            for n in 3..13 {
+                put(&mut log, &named(n));
+                log.sync().unwrap();
+            }
+            let first = medium.find(&named(3));
+            for at in first - 56..first - 16 {
+                let broken = medium.copy();
+                broken.flip(at * 8 + 1);
+                let mut log = mount(&broken);
+                assert_eq!(log.visible(), 13, "{torn} torn bytes, {at}");
+                let expected: Vec<Met> = (0..13).map(record).collect();
+                assert_eq!(read_from(&mut log, 0), expected, "{torn} torn bytes, {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_appended_behind_a_cursor_that_stood_beyond_the_end_is_still_there_after_the_next_mounts()
+ {
+    for erased in [0x00, 0xFF] {
+        let medium = Bytes::new(4096, 3, 1, erased);
+        let mut log = create(&medium);
+        let cursor = log.cursor("c", 0).unwrap();
+        for n in 0..30 {
+            put(&mut log, &named(n));
+        }
+        let durable = log.sync().unwrap();
+        log.commit(cursor, durable, 0).unwrap();
+        let from = medium.find(&named(20));
+        let commit = medium.find(&30u64.to_le_bytes());
+        medium.bytes.borrow_mut()[from..commit - 16].fill(0x55);
+        for n in 30..40 {
+            let mut log = mount(&medium);
+            assert_eq!(
+                (log.visible(), log.damaged()),
+                (n, if n == 30 { 10 } else { log.damaged() })
+            );
+            assert_eq!(put(&mut log, &named(n)), n);
+            log.sync().unwrap();
+        }
+        let mut log = mount(&medium);
+        let mut expected: Vec<Met> = (0..20).map(record).collect();
+        expected.push(gap(20, 30));
+        expected.extend((30..40).map(record));
+        assert_eq!(read_from(&mut log, 0), expected, "erased value {erased:#x}");
+    }
+}

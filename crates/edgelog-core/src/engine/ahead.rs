@@ -61,9 +61,10 @@ impl Budget {
 /// Bytes of payload that are always verified: at most this often the bytes looked at.
 const CHEAP: u32 = 1024;
 
-/// How many epoch frames a damaged stretch may have held for the frames behind it to be tried. An epoch frame behind the
+/// How many epochs a damaged epoch frame may have been ahead for the long frames behind it to be believed: a mount leaves one out for
+/// each 40 torn bytes that it finds, and every one more makes it more likely that garbage looks like a frame. An epoch frame behind the
 /// damage tells the epochs itself, so this limits only what stands before the next one.
-const EPOCHS_AHEAD: u32 = 8;
+const EPOCHS_AHEAD: u32 = 1 << 16;
 
 /// Bytes of the smallest epoch frame.
 pub(crate) const EPOCH_FRAME_LEN: u32 = LONG_HEADER_LEN + EPOCH_BODY_LEN;
@@ -104,7 +105,8 @@ pub(crate) async fn look_ahead<M: Medium>(
     let slot = geometry.slot(place.generation);
     let mut window = [0; WINDOW_LEN];
     let (mut window_at, mut loaded) = (place.position, 0);
-    let mut position = place.position.saturating_add(geometry.align());
+    // From the place itself: an epoch frame may stand there that is bound to a later offset, because a cursor had come further.
+    let mut position = place.position;
     while position.saturating_add(SHORT_HEADER_LEN) <= ahead.until {
         let wanted = LONG_HEADER_LEN.min(ahead.until - position);
         if position + wanted > window_at + loaded {
@@ -158,7 +160,7 @@ async fn bounds<M: Medium>(
         return epoch_bounds(medium, header, position, place, ahead).await;
     }
     let held = (position - place.position) / SHORT_HEADER_LEN;
-    let epochs = ((position - place.position) / EPOCH_FRAME_LEN).min(EPOCHS_AHEAD);
+    let epochs = if position - place.position < EPOCH_FRAME_LEN { 0 } else { EPOCHS_AHEAD };
     let plausible = match header.kind {
         Kind::Record => usize::from(header.topic) < TOPICS_MAX,
         Kind::Control => !header.has_key && header.payload_len <= CONTROL_BODY_MAX,
@@ -224,10 +226,15 @@ impl Bounds {
     fn find(&self, frame: Frame, crc: &Crc) -> Option<Found> {
         let Self { epochs: (first, last), offsets: (least, most), resumed_from } = *self;
         let stored = frame.header.crc;
-        (first..=last).find_map(|epoch| {
-            let of = |near| crc.offset_of_frame(epoch, near, stored);
-            let offset = [least, most].map(of).into_iter().find(|o| (least..=most).contains(o))?;
-            Some(Found { frame, epoch, offset, resumed_from })
-        })
+        // One of the two is always known.
+        let (epoch, offset) = if least == most {
+            (crc.epoch_of_frame(least, stored), least)
+        } else {
+            let offset = crc.offset_of_frame(first, least, stored);
+            let within = (least..=most).contains(&offset);
+            (first, if within { offset } else { crc.offset_of_frame(first, most, stored) })
+        };
+        let possible = (first..=last).contains(&epoch) && (least..=most).contains(&offset);
+        possible.then_some(Found { frame, epoch, offset, resumed_from })
     }
 }
