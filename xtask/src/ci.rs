@@ -2,11 +2,12 @@
 
 use crate::cargo::{cargo, run};
 use crate::chaos::{self, ChaosArguments};
+use crate::crash::{self, CrashArguments};
 use crate::firmware::{self, FirmwareArguments};
 use crate::test::{self, TestArguments};
 use anyhow::Result;
 
-/// Formatting, lints, documentation, all tests (the layering test among them), firmware, and a short chaos.
+/// Formatting, lints, documentation, all tests (the layering test among them), firmware, 100,000 power cuts, and a short chaos.
 ///
 /// # Errors
 ///
@@ -22,5 +23,6 @@ pub fn gate() -> Result<()> {
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     test::run(&TestArguments::default())?;
     firmware::run(&FirmwareArguments::default())?;
+    crash::run(&CrashArguments::default())?;
     chaos::run(&ChaosArguments::short())
 }

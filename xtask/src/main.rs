@@ -36,7 +36,7 @@ enum Command {
     /// Measure, beside other libraries that do the same
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),
-    /// The gate: formatting, lints, documentation, layers, all tests, firmware
+    /// The gate: formatting, lints, documentation, layers, all tests, firmware, power cuts
     Ci,
 }
 

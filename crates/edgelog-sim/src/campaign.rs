@@ -222,6 +222,8 @@ pub struct Plan {
     pub seed: u64,
     /// On which devices.
     pub devices: Vec<Device>,
+    /// What is going on.
+    pub scenarios: Vec<Scenario>,
     /// With which bug.
     pub plant: Option<Plant>,
 }
@@ -318,10 +320,10 @@ impl fmt::Display for Report {
 #[must_use]
 pub fn run(plan: &Plan) -> Report {
     let mut report = Report::default();
-    let cells = plan.devices.len() * Scenario::ALL.len();
+    let cells = plan.devices.len() * plan.scenarios.len();
     let share = plan.states.div_ceil(u64::try_from(cells.max(1)).unwrap_or(1));
     for &device in &plan.devices {
-        for scenario in Scenario::ALL {
+        for &scenario in &plan.scenarios {
             report.cells.push(Cell::new(device, scenario));
             let mut seed = plan.seed;
             loop {

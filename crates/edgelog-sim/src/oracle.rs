@@ -150,7 +150,10 @@ fn judge_record(
     };
     let Some(attempt) = attempt.filter(|attempt| attempt.content == *content) else {
         let stored = model.records.get(&offset);
-        return Err(format!("record {identity:?} is {content:?}, expected {stored:?}"));
+        let epoch = identity.epoch;
+        return Err(format!(
+            "record {offset} of epoch {epoch} is not what was appended: {content:?}, not {stored:?}"
+        ));
     };
     let stamp = attempt.stamp;
     let expected = if stamp.unset { TimeQuality::Unset } else { TimeQuality::Synced };

@@ -187,10 +187,10 @@ impl<M: SimMedium> Session<M> {
             let topic = topic.map_err(|e| format!("topic: {e}"))?;
             let event =
                 (topic, Content { topic: topic.get(), payload: rng.bytes(16), ..some_content() });
-            let mut outcome = self.append(&[event.clone()])?;
+            let mut outcome = self.append(std::slice::from_ref(&event))?;
             if matches!(outcome, Err(AppendError::Full)) {
                 self.free()?;
-                outcome = self.append(&[event])?;
+                outcome = self.append(std::slice::from_ref(&event))?;
             }
             outcome.map_err(|e| format!("append: {e}"))?;
         }

@@ -41,7 +41,8 @@ fn judge_seek<M: SimMedium>(
         .collect();
     let some = times.get(rng.below(times.len())).map_or(0, |&(time, _)| time);
     let time = (some + 1).saturating_sub(rng.bits() % 3);
-    let right = times.iter().find(|&&(it, _)| it >= time).map_or(log.visible(), |&(_, at)| at);
+    let right =
+        times.iter().find(|&&(it, _)| it >= time).map_or_else(|| log.visible(), |&(_, at)| at);
     let found = log.seek_time(time).map_err(|e| format!("seek: {e}"))?;
     if found != right {
         return Err(format!("time {time} is at {found}, reading finds it at {right}"));
