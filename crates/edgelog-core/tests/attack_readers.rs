@@ -58,7 +58,8 @@ fn backwards(log: &mut TestLog) -> Vec<Met> {
 }
 
 #[test]
-fn reading_backwards_meets_the_records_that_reading_forwards_meets_and_no_reader_gives_a_wrong_one() {
+fn reading_backwards_meets_the_records_that_reading_forwards_meets_and_no_reader_gives_a_wrong_one()
+{
     for seed in 0..400 {
         let mut rng = Rng(seed);
         let erased = if seed % 2 == 0 { 0 } else { 0xFF };
@@ -113,7 +114,11 @@ fn seeking_a_time_finds_what_a_walk_finds() {
         for &(time, _) in &times {
             for time in [time - 1, time, time + 1] {
                 let first = times.iter().find(|(at, _)| *at >= time).map(|(_, offset)| *offset);
-                assert_eq!(log.seek_time(time).unwrap(), first.unwrap_or(log.visible()), "seed {seed}");
+                assert_eq!(
+                    log.seek_time(time).unwrap(),
+                    first.unwrap_or_else(|| log.visible()),
+                    "seed {seed}"
+                );
             }
         }
     }
