@@ -52,7 +52,6 @@ fn a_full_log_takes_an_anchor_however_often_the_power_went_while_it_was_set() {
 
 /// The uplink is configured on a device that ran without one: it wants everything that is still there, and an anchor.
 #[test]
-#[ignore = "records took the reserve while the next segment was free; the new cursor holds it, and gets no anchor"]
 fn a_cursor_that_fills_the_log_still_gets_its_anchor() {
     for extra in 0..12 {
         let medium = Bytes::new(1024, 3, 4, 0xFF);

@@ -20,7 +20,6 @@ fn lapping(medium: &Bytes, buffer: usize) -> Result<(), String> {
 }
 
 #[test]
-#[ignore = "clock entries found at a mount are not counted against the snapshot's limit: no segment can be opened again"]
 fn a_clock_that_is_set_never_makes_a_snapshot_outgrow_the_buffer_or_the_segment() {
     const BUFFER: usize = 384;
     for names in 1..24 {
@@ -42,7 +41,7 @@ fn a_clock_that_is_set_never_makes_a_snapshot_outgrow_the_buffer_or_the_segment(
             log.clock_is_unset(0);
             log.set_clock(10, NOW + boot).unwrap();
             log.sync().unwrap();
-            let (_, _) = log.into_parts();
+            let _ = log.into_parts();
         }
         let done = lapping(&medium, BUFFER);
         assert!(done.is_ok(), "{n} topics with names of {names} bytes: {done:?}");
@@ -87,7 +86,6 @@ impl Medium for Noisy {
 }
 
 #[test]
-#[ignore = "the snapshot is read a second time and not verified then"]
 fn a_read_that_was_wrong_once_moves_no_cursor_and_renames_no_topic() {
     let medium = Bytes::new(1024, 3, 4, 0xFF);
     let mut log = common::create(&medium);
@@ -117,7 +115,6 @@ fn a_read_that_was_wrong_once_moves_no_cursor_and_renames_no_topic() {
 }
 
 #[test]
-#[ignore = "a frame in a dead region that validates again is read, and hides the epoch frame and all behind it"]
 fn a_read_that_was_wrong_once_takes_no_acknowledged_record_away() {
     let medium = Bytes::new(1024, 3, 4, 0xFF);
     let mut log = common::create(&medium);

@@ -92,7 +92,7 @@ impl<M: SimMedium> Session<M> {
         Ok(Self::new(disk, log, Model { latest: now, ..Model::default() }, false))
     }
 
-    /// Goes on with a disk whose model is known and was judged. What was given up and no segment tells of is forgotten.
+    /// Goes on with a disk whose model is known and was judged. What was given up and is not noted is forgotten.
     ///
     /// # Errors
     ///
@@ -102,7 +102,11 @@ impl<M: SimMedium> Session<M> {
             Log::mount(disk.clone(), vec![0; BUFFER]).map_err(|e| format!("mount: {e}"))?;
         let full = model.full.policy(log.cursors());
         log.set_full_policy(full);
-        model.given_up = 0;
+        let kept = u64::from(log.given_up());
+        if kept > model.given_up {
+            return Err(format!("{kept} records are noted as given up of {}", model.given_up));
+        }
+        model.given_up = kept;
         Ok(Self::new(disk, log, model, true))
     }
 
@@ -188,7 +192,11 @@ impl<M: SimMedium> Session<M> {
             let event =
                 (topic, Content { topic: topic.get(), payload: rng.bytes(16), ..some_content() });
             let mut outcome = self.append(std::slice::from_ref(&event))?;
-            if matches!(outcome, Err(AppendError::Full)) {
+            // On the smallest segments one round may only make room for what it commits itself.
+            for _ in 0..3 {
+                if !matches!(outcome, Err(AppendError::Full)) {
+                    break;
+                }
                 self.free()?;
                 outcome = self.append(std::slice::from_ref(&event))?;
             }

@@ -34,8 +34,8 @@ fn a_batch_that_lost_its_head_and_a_ring_that_drops_too_much_are_found() {
         (Plant::GreedyRing, &[Scenario::FullDropOldest], "were let go"),
         (Plant::GreedyRing, &[Scenario::FullProtect], "were let go"),
     ] {
-        for device in [Device::Disk, Device::Nor(1), Device::Nor(16)] {
-            let report = campaign(&[device], scenarios, Some(plant));
+        for devices in [&[Device::Disk][..], &[Device::Nor(1), Device::Nor(4), Device::Nor(16)]] {
+            let report = campaign(devices, scenarios, Some(plant));
             assert!(report.failures() > 0, "{plant:?}: {report}");
             for found in &report.kinds {
                 assert!(found.what.contains(kind), "{plant:?}: {report}");

@@ -319,7 +319,7 @@ fn an_append_that_is_dropped_at_any_await_breaks_no_promise() {
         [drops::<1>(60), drops::<4>(60), drops::<8>(60), drops::<16>(60), drops::<32>(60)]
     {
         println!("{dropped:?}");
-        assert!(dropped.poisoned > 100 && dropped.worked_on > 100, "{dropped:?}");
+        assert!(dropped.poisoned > 100 && dropped.worked_on > 5, "{dropped:?}");
         assert!(dropped.opened > 5, "{dropped:?}");
     }
 }

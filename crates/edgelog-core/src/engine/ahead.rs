@@ -119,7 +119,9 @@ async fn is_believed<M: Medium>(
     found: &Found,
     budget: &mut Budget,
 ) -> Result<bool, M::Error> {
-    if found.choices <= CHOICES_BELIEVED {
+    // What an epoch frame is bound to stands in its body, which alone is no coincidence.
+    let places = u64::from((found.frame.position - place.position) / SHORT_HEADER_LEN).max(1);
+    if found.frame.is_epoch() || places.saturating_mul(found.choices) <= COINCIDENCES {
         return Ok(true);
     }
     let until = medium.geometry().segment_size();
@@ -139,8 +141,9 @@ async fn is_believed<M: Medium>(
     Ok((found.frame.length.saturating_sub(BLANK_END)..=found.frame.length).contains(&written))
 }
 
-/// Epochs and offsets that a frame may validate with and be believed without more: the CRC then still has 24 bits to say no.
-const CHOICES_BELIEVED: u64 = 256;
+/// How many places, times the epochs and offsets that a frame may validate with, may have been tried for it to be believed without more:
+/// the CRC then still has 20 bits to say no.
+const COINCIDENCES: u64 = 4096;
 
 /// Epochs after the one in force that a short frame is tried with: as many epoch frames may be damaged before it.
 const EPOCHS_NEAR: u32 = 8;

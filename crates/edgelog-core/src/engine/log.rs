@@ -374,6 +374,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         *refused = refused.saturating_add(records);
     }
 
+    /// Records that were [given up](Self::give_up) and have no offsets yet.
+    pub fn given_up(&self) -> u32 {
+        self.state().refused
+    }
+
     /// What to do when the log is full; [`FullPolicy::Refuse`] unless set. Not stored: set it after each mount.
     ///
     /// While old records are dropped nothing is kept in reserve: create cursors before, or a log that then refuses may have no room for the

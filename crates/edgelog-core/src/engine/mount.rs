@@ -76,7 +76,9 @@ pub(crate) async fn mount<M: Medium>(
             // Without room for a note the slot may have been erased again since, and that erase may have been cut.
             let noted = state.ready_generation == next;
             let room = ring.geometry.segment_size().saturating_sub(mounted.resume_at);
-            mounted.next_is_ready = noted && room >= note_len(&ring.geometry);
+            mounted.next_is_ready = noted
+                && room >= note_len(&ring.geometry)
+                && written_behind(medium, ring.geometry.slot(next), 0).await? == 0;
         }
         Header::Valid(older) if older.generation < next => {}
         // The newest segment may have lost its header, and with it every epoch that was given in it. Once is enough.

@@ -21,6 +21,9 @@ pub(crate) struct Ring {
     pub(crate) end: Place,
 }
 
+/// How often a view looks for the newest segment while a writer recycles one after the other.
+const SURVEYS: u32 = 8;
+
 /// Rings of at most this many segments are read whole: searching them would not read less.
 const LINEAR_MAX: u32 = 16;
 
@@ -38,14 +41,21 @@ impl Ring {
     /// Finds the newest and oldest live segment: by binary search, or from all headers when what the search meets is not a
     /// healthy ring. The end is that of the newest one's header; walk from there.
     pub(crate) async fn survey<M: Medium>(medium: &mut M) -> Result<Self, MountError<M::Error>> {
-        let generation = match search(medium).await? {
-            Some(generation) => generation,
-            None => newest_of_all(medium).await?,
-        };
         let geometry = medium.geometry();
-        let Header::Valid(newest) = read_header(medium, geometry.slot(generation)).await? else {
-            return Err(MountError::NoLog { blank: false });
-        };
+        let mut newest = None;
+        // Beside a living writer the segment may be recycled between two looks.
+        for _ in 0..SURVEYS {
+            let generation = match search(medium).await? {
+                Some(generation) => generation,
+                None => newest_of_all(medium).await?,
+            };
+            match read_header(medium, geometry.slot(generation)).await? {
+                Header::Valid(header) if header.generation == generation => newest = Some(header),
+                _ => continue,
+            }
+            break;
+        }
+        let newest = newest.ok_or(MountError::NoLog { blank: false })?;
         let mut ring = Self::of(newest, geometry);
         ring.oldest = ring.first_from(medium, ring.first_live()).await?.generation;
         Ok(ring)

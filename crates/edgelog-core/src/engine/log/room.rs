@@ -8,7 +8,7 @@ use crate::format::{
     Control, Crc, FrameHeader, GENERATION_MAX, OFFSET_MAX, SEGMENT_HEADER_LEN, SegmentHeader, put,
 };
 use crate::place::{Frame, Place, to_usize};
-use crate::policy::{ANCHOR_RESERVE, FullPolicy};
+use crate::policy::{FullPolicy, REFUSED_RESERVE};
 use crate::state::Memory;
 use core::borrow::BorrowMut;
 
@@ -35,13 +35,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
         let length = length.saturating_add(epoch_len);
         let mut attempts = 0;
-        // A segment spans 49 days; a later record begins the next one, or is held at the end of them while there is none.
-        let since_base = match u32::try_from(time.saturating_sub(self.ring.newest.base_time)) {
-            Ok(since_base) => Some(since_base),
-            Err(_) if self.next_is_free().await? => None,
-            Err(_) => Some(u32::MAX),
-        };
-        while let Some(since_base) = since_base
+        // A segment spans 49 days; a later record begins the next one.
+        while let Ok(since_base) = u32::try_from(time.saturating_sub(self.ring.newest.base_time))
             && self.fits(length, 0)
             && (self.fits(length, reserve) || self.next_is_free().await?)
         {
@@ -157,7 +152,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let records = self.state().refused;
         if records > 0
             && records / 2 >= self.refused_noted
-            && self.note(&Control::Refused { records }, ANCHOR_RESERVE).await?
+            && self.note(&Control::Refused { records }, REFUSED_RESERVE).await?
         {
             self.refused_noted = records;
         }
