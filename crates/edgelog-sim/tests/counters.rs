@@ -24,20 +24,20 @@ fn full_ring<const WORD: usize>() -> Ring<Engine<Chip<WORD>>, Chip<WORD>> {
 #[test]
 fn with_words_of_4_bytes_the_engine_asks_of_flash_exactly_this() {
     let ring = full_ring::<4>();
-    assert_eq!(ring.laps(), cost(0, 0, 135_926, 9_903_184, 2_427));
+    assert_eq!(ring.laps(), cost(0, 0, 136_018, 9_912_000, 2_473));
     let appends = Appends { worst: cost(2, 126, 2, 200, 0), usual: cost(0, 0, 1, 72, 0) };
     assert_eq!(ring.warm_appends(), Ok(appends));
-    assert_eq!(ring.mounts(), Ok(Reads { header_reads: 17, reads: 146, bytes: 6_267 }));
-    assert_eq!(ring.seeks(), Ok(Reads { header_reads: 24, reads: 163, bytes: 7_328 }));
-    let spent = cost(267_299, 18_031_488, 2_033, 123_432, 65);
+    assert_eq!(ring.mounts(), Ok(Reads { header_reads: 19, reads: 160, bytes: 10_696 }));
+    assert_eq!(ring.seeks(), Ok(Reads { header_reads: 22, reads: 204, bytes: 19_868 }));
+    let spent = cost(293_025, 22_181_309, 2_033, 123_432, 33);
     let boots = Boots { cost: spent, bytes_programmed_again: 0, bytes_passed_over: 7_728 };
-    assert_eq!((ring.boots(), boots.extra_erases()), (Ok(boots), 32));
+    assert_eq!((ring.boots(), boots.extra_erases()), (Ok(boots), 0));
     assert_eq!(ring.commit(), Ok(cost(0, 0, 1, 32, 0)));
 }
 
 #[test]
 fn with_words_of_32_bytes_the_engine_asks_of_flash_exactly_this() {
-    assert_eq!(full_ring::<32>().laps(), cost(0, 0, 137_626, 13_212_096, 3_277));
+    assert_eq!(full_ring::<32>().laps(), cost(0, 0, 137_794, 13_228_224, 3_361));
 }
 
 #[test]

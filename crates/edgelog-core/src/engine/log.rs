@@ -347,8 +347,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ///
     /// `erases`: how many erases there is time for; one is ever enough. Gives whether the next segment is ready.
     /// The log remembers over restarts (one 24-byte frame, and the mount's epoch), so that a segment is erased once however often the
-    /// power goes. In a segment's last 64 bytes (128 with 32-byte words) that has no room: a mount that appends nothing then erases
-    /// again.
+    /// power goes. Where a segment's last 64 bytes (128 with 32-byte words) have no room for that, the erase is left to the append.
     /// Power loss: the segment that was being erased is erased again; its records had been released by every cursor that counts.
     ///
     /// # Errors
@@ -356,8 +355,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// The medium's. A failed erase may be tried again.
     pub async fn maintain(&mut self, erases: u32) -> Result<bool, AppendError<M::Error>> {
         self.usable()?;
-        // A boot that appends nothing does not erase what it cannot take a note of, or the next one would erase it again.
-        let noted = self.opened || self.fits(note_len(&self.ring.geometry), 0);
+        // What it cannot take a note of it leaves to the next append, or every boot from here on would erase it again.
+        let noted = self.fits(note_len(&self.ring.geometry), 0);
         if !self.next_is_ready && erases > 0 && noted && self.next_is_free().await? {
             self.make_ready().await?;
         }

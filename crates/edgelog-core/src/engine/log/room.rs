@@ -37,7 +37,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let mut attempts = 0;
         // A segment spans 49 days; a later record begins the next one.
         while let Ok(since_base) = u32::try_from(time.saturating_sub(self.ring.newest.base_time))
-            && self.fits(length, 0)
+            && self.fits(length, self.note_room())
             && (self.fits(length, reserve) || self.next_is_free().await?)
         {
             if self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await? {
@@ -99,6 +99,12 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         self.ring.end.take(epoch);
         self.opened = true;
         Ok(true)
+    }
+
+    /// Bytes that are left for taking back the note that the next segment is ready, so that a mount can believe it.
+    fn note_room(&self) -> u32 {
+        let noted = self.state().ready_generation == self.ring.newest.generation + 1;
+        if noted { note_len(&self.ring.geometry) } else { 0 }
     }
 
     pub(super) fn fits(&self, length: u32, reserve: u32) -> bool {
