@@ -17,9 +17,17 @@ pub fn gate() -> Result<()> {
     for bench in ["benches/flash/Cargo.toml", "benches/flash_text/Cargo.toml"] {
         run(cargo().args(["fmt", "--check", "--manifest-path", bench]))?;
     }
-    run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    run(cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
     let mut docs = cargo();
-    docs.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    docs.args(["doc", "--workspace", "--all-features", "--no-deps", "--document-private-items"]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     test::run(&TestArguments::default())?;
     firmware::run(&FirmwareArguments::default())?;
