@@ -1,10 +1,14 @@
-//! A log under test that does random work and keeps its model.
+//! A log under test that does random work, or what it is told, and keeps its model.
+
+mod action;
 
 use crate::disk::{SimDisk, SimError};
 use crate::model::{Attempt, Content, CursorModel, Model, Stored};
 use crate::oracle::{BUFFER, judge};
 use crate::rng::Rng;
 use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, MountError, TopicId};
+
+pub use action::Action;
 
 /// Why a session cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,7 +238,10 @@ impl Session {
     }
 
     fn some_topic(&mut self, rng: &mut Rng) -> Outcome<TopicId> {
-        let name = ["a", "door.open", "metrics"][rng.below(3)];
+        self.topic(["a", "door.open", "metrics"][rng.below(3)])
+    }
+
+    fn topic(&mut self, name: &str) -> Outcome<TopicId> {
         let topic = self.log.topic(name)?;
         let id = topic.get();
         self.model.topics.entry(String::from(name)).or_insert_with(|| (id, false));
