@@ -1,0 +1,142 @@
+//! Any bytes as a medium.
+//!
+//! The medium starts erased or as a log that the engine wrote; the fuzzer's edits follow. An edit may name a place by segment and frame, and may make
+//! the checksum of a header or frame right, because nothing behind a wrong one is ever looked at.
+
+use crate::exercise::{BUFFER, NOW, exercise};
+use crate::input::Input;
+use crate::layout;
+use edgelog_core::{Class, Event, Geometry, Log, LogId};
+use edgelog_sim::SimDisk;
+use std::ops::Range;
+
+/// Decodes the input, makes the image and does everything with it.
+///
+/// # Panics
+///
+/// See [`exercise`].
+pub fn run(input: &[u8]) {
+    let mut input = Input::new(input);
+    let geometry = input.geometry();
+    let mut image = match input.byte() % 8 {
+        0 => vec![geometry.erased(); length(&geometry)],
+        history => written(&geometry, history),
+    };
+    let original = image.clone();
+    // Each edit takes at least one byte; so many say nothing new.
+    for _ in 0..64 {
+        if input.is_empty() {
+            break;
+        }
+        edit(&mut input, &geometry, &original, &mut image);
+    }
+    let untouched = image == original;
+    let read = exercise(&geometry, &image);
+    if untouched && read.is_ok() {
+        // Nothing was damaged, so nothing may be: only what was recycled is missing.
+        let gaps = read.iter().flatten().filter(|met| matches!(met, crate::exercise::Met::Gap(_)));
+        assert!(gaps.count() <= 1, "a good image has no damage");
+    }
+}
+
+/// The image of a log that lived through `history`: records, cursors, several mounts, a ring that went round.
+fn written(geometry: &Geometry, history: u8) -> Vec<u8> {
+    let disk = SimDisk::from_image(*geometry, vec![geometry.erased(); length(geometry)]);
+    let id = LogId([history; 16]);
+    let mut log = Log::create(disk.clone(), vec![0; BUFFER], id, NOW).expect("an erased disk");
+    for n in 0..history * 8 {
+        let topic = log.topic(["a", "door.open"][usize::from(n & 1)]).expect("room for two topics");
+        let payload = vec![n; usize::from(n.wrapping_mul(37) % 120)];
+        let key = (n % 3 == 0).then_some(&payload[..payload.len().min(9)]);
+        let event = Event { topic, class: Class::Bulk, key, payload: &payload };
+        let _ = log.append(&event, NOW + u64::from(n) * 1000);
+        if n % 3 == 2 {
+            let durable = log.sync().expect("the disk syncs");
+            if history > 2
+                && let Ok(cursor) = log.cursor("kafka", 0)
+            {
+                let _ = log.commit(cursor, durable, 0);
+                let _ = log.set_anchor(cursor, &[n; 24]);
+            }
+        }
+        if history > 3 && n % 11 == 10 {
+            log = Log::mount(disk.clone(), vec![0; BUFFER]).expect("it is a log");
+        }
+    }
+    disk.image()
+}
+
+fn edit(input: &mut Input<'_>, geometry: &Geometry, original: &[u8], image: &mut [u8]) {
+    match input.byte() % 8 {
+        0 | 1 => {
+            let at = place(input, geometry, original);
+            let length = usize::from(input.byte());
+            write(image, at, input.bytes(length));
+        }
+        2 => {
+            let (at, length) = (input.short(), input.short());
+            write(image, at, input.bytes(length));
+        }
+        3 => {
+            let at = place(input, geometry, original);
+            let (length, value) = (input.short() % 1024, input.byte());
+            write(image, at, &vec![value; length]);
+        }
+        4 => {
+            let (from, to) = (place(input, geometry, original), place(input, geometry, original));
+            let length = input.short() % 1024;
+            let copied = image[from..].iter().take(length).copied().collect::<Vec<_>>();
+            write(image, to, &copied);
+        }
+        5 | 6 => {
+            let at = place(input, geometry, original);
+            let ahead = u32::from(input.byte());
+            let range = segment(geometry, at / size(geometry));
+            let slot = at / size(geometry);
+            let at = (at - range.start) / geometry.align() as usize * geometry.align() as usize;
+            let segment = &mut image[range];
+            if let Some(header) = layout::header(segment, geometry, slot) {
+                let epoch = header.epoch.wrapping_add(ahead);
+                layout::seal_frame(segment, geometry, &header, at, epoch);
+            }
+        }
+        _ => {
+            let slot = usize::from(input.byte()) % geometry.segment_count() as usize;
+            layout::seal_header(&mut image[segment(geometry, slot)]);
+        }
+    }
+}
+
+/// A place by segment, frame and byte of the frame. The frame behind the last one is the log's end; frame 0 is the segment's header.
+fn place(input: &mut Input<'_>, geometry: &Geometry, original: &[u8]) -> usize {
+    let slot = usize::from(input.byte()) % geometry.segment_count() as usize;
+    let (number, byte) = (usize::from(input.byte()), usize::from(input.byte()));
+    let range = segment(geometry, slot);
+    let bytes = &original[range.clone()];
+    let at = match (number.checked_sub(1), layout::header(bytes, geometry, slot)) {
+        (Some(number), Some(header)) => {
+            let walk = layout::walk(bytes, geometry, &header);
+            walk.frames.get(number).map_or(walk.end, |(frame, _)| frame.at)
+        }
+        _ => 0,
+    };
+    (range.start + at + byte).min(original.len() - 1)
+}
+
+fn write(image: &mut [u8], at: usize, bytes: &[u8]) {
+    let at = at % image.len();
+    let length = bytes.len().min(image.len() - at);
+    image[at..at + length].copy_from_slice(&bytes[..length]);
+}
+
+fn segment(geometry: &Geometry, slot: usize) -> Range<usize> {
+    slot * size(geometry)..(slot + 1) * size(geometry)
+}
+
+const fn size(geometry: &Geometry) -> usize {
+    geometry.segment_size() as usize
+}
+
+const fn length(geometry: &Geometry) -> usize {
+    size(geometry) * geometry.segment_count() as usize
+}

@@ -1,0 +1,273 @@
+//! A log's life, and whether the promises hold: the application's calls, a clock that jumps, a disk that fails, and the power.
+
+use arbitrary::Arbitrary;
+use edgelog_core::{Class, Item, LogId, LogView, Medium, Reader};
+use edgelog_sim::model::Content;
+use edgelog_sim::oracle::{BUFFER, mount_and_judge};
+use edgelog_sim::{Action, Fault, FaultKind, Op, Rng, Session, SimDisk, SimError, Stop, check};
+
+/// What the fuzzer chooses.
+#[derive(Arbitrary, Debug)]
+pub struct Life {
+    /// Segment size, segment count and sector size.
+    sizes: (u8, u8, u8),
+    operations: Vec<Operation>,
+}
+
+/// One step of a life.
+#[derive(Arbitrary, Debug)]
+enum Operation {
+    /// Appends one event.
+    Append { topic: u8, class: u8, key: Option<u8>, payload: Payload },
+    /// Appends a number of plain events.
+    Fill { count: u8, length: u8 },
+    /// Makes everything durable.
+    Sync,
+    /// Asks for a topic.
+    Topic(u8),
+    /// Asks for a cursor.
+    Cursor(u8),
+    /// Moves a cursor to so many records before the durable end.
+    Commit { cursor: u8, before_durable: u8, mark: i8 },
+    /// Moves a cursor to any offset.
+    CommitAt { cursor: u8, offset: u64 },
+    /// Sets a cursor's anchor.
+    Anchor { cursor: u8, length: u8 },
+    /// Moves the clock by ms.
+    Tick(i32),
+    /// Sets the clock.
+    Clock(u64),
+    /// A consumer that keeps its place reads so many items.
+    Read(u8),
+    /// Reads everything and compares.
+    Judge,
+    /// Another process looks.
+    View,
+    /// The process ends and another one mounts the log; the power stays.
+    Remount,
+    /// The power goes now.
+    Cut(u8),
+    /// The power goes in the n-th change of the medium from now.
+    CutIn(u8),
+    /// The n-th such call from now fails.
+    Fail { op: u8, call: u8, whole: bool },
+}
+
+/// An event's payload.
+#[derive(Arbitrary, Debug)]
+enum Payload {
+    /// So many bytes that no other event of this life has.
+    New(u16),
+    /// These.
+    Bytes(Vec<u8>),
+}
+
+const ENDED: &str = "the process ended";
+const TOPICS: [&str; 3] = ["a", "door.open", "metrics"];
+const CURSORS: [&str; 3] = ["kafka", "local", "archive"];
+/// Steps after which a life ends: more say nothing new and take long.
+const STEPS: usize = 120;
+
+/// Lives the life.
+///
+/// # Panics
+///
+/// When a promise does not hold.
+pub fn run(life: &Life) {
+    let (size, count, sector) = life.sizes;
+    let disk =
+        SimDisk::new([1024, 1024, 1536, 2048][usize::from(size % 4)], 2 + u32::from(count % 3));
+    disk.set_sector([512, 64, 8, 1][usize::from(sector % 4)]);
+    let mut world = World {
+        session: Session::create(disk, LogId([0x5A; 16])).expect("an erased disk takes a log"),
+        reader: Reader::at(0),
+        now: 1_000_000,
+        step: 0,
+    };
+    for operation in life.operations.iter().take(STEPS) {
+        world.step += 1;
+        world.take(operation);
+    }
+    let disk = world.session.disk().cut(world.step);
+    disk.heal();
+    check(&disk, &mut world.session.end()).unwrap_or_else(|why| panic!("in the end: {why}"));
+}
+
+struct World {
+    session: Session,
+    reader: Reader,
+    now: u64,
+    step: u64,
+}
+
+impl World {
+    fn take(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Append { topic, class, key, payload } => {
+                let key = key.map(|length| Rng::new(7).bytes(usize::from(length)));
+                let payload = match payload {
+                    Payload::New(length) => self.payload(usize::from(*length) % 3000),
+                    Payload::Bytes(bytes) => bytes.clone(),
+                };
+                let class = [Class::Critical, Class::Normal, Class::Bulk][usize::from(class % 3)];
+                let topic = name_of(&TOPICS, *topic);
+                let append =
+                    Action::Append { topic, class, key: key.as_deref(), payload: &payload };
+                self.act(&append);
+            }
+            Operation::Fill { count, length } => {
+                for n in 0..count % 32 {
+                    let mut payload = self.payload(usize::from(*length));
+                    payload.push(n);
+                    let class = Class::Normal;
+                    self.act(&Action::Append { topic: "a", class, key: None, payload: &payload });
+                }
+            }
+            Operation::Sync => self.act(&Action::Sync),
+            Operation::Topic(topic) => self.act(&Action::Topic(name_of(&TOPICS, *topic))),
+            Operation::Cursor(cursor) => self.act(&Action::Cursor(name_of(&CURSORS, *cursor))),
+            Operation::Commit { cursor, before_durable, mark } => {
+                let durable = self.session.log().durable();
+                let offset = durable.saturating_sub(u64::from(*before_durable));
+                let (cursor, mark) = (name_of(&CURSORS, *cursor), i64::from(*mark));
+                self.act(&Action::Commit { cursor, offset, mark });
+            }
+            Operation::CommitAt { cursor, offset } => {
+                let cursor = name_of(&CURSORS, *cursor);
+                self.act(&Action::Commit { cursor, offset: *offset, mark: 0 });
+            }
+            Operation::Anchor { cursor, length } => {
+                let bytes = self.payload(usize::from(length % 70));
+                self.act(&Action::Anchor { cursor: name_of(&CURSORS, *cursor), bytes: &bytes });
+            }
+            Operation::Tick(ms) => self.clock(self.now.saturating_add_signed(i64::from(*ms))),
+            Operation::Clock(now) => self.clock(*now),
+            Operation::Read(items) => self.read(usize::from(*items)),
+            Operation::Judge => self.act(&Action::Judge),
+            Operation::View => self.view(),
+            Operation::Remount => {
+                let disk = self.session.disk().clone();
+                self.restart(disk, ENDED);
+            }
+            Operation::Cut(outcome) => {
+                let disk = self.session.disk().cut(u64::from(*outcome));
+                self.restart(disk, "the power went");
+            }
+            Operation::CutIn(mutation) => {
+                self.session.disk().cut_power_in(u64::from(mutation % 32))
+            }
+            Operation::Fail { op, call, whole } => {
+                let counters = self.session.disk().counters();
+                let (op, calls) = [
+                    (Op::Program, counters.programs),
+                    (Op::Erase, counters.erases),
+                    (Op::Sync, counters.syncs),
+                ][usize::from(op % 3)];
+                let kind = if *whole { FaultKind::NoSpace } else { FaultKind::Io };
+                self.session.disk().plan(Fault { op, call: calls + u64::from(call % 16), kind });
+            }
+        }
+    }
+
+    fn act(&mut self, action: &Action<'_>) {
+        let disk = self.session.disk().clone();
+        match self.session.act(action) {
+            Ok(()) => {}
+            Err(Stop::Power) => self.restart(disk.cut(self.step), "the power went"),
+            Err(Stop::Poisoned) => self.restart(disk, "the disk failed"),
+            Err(Stop::Broken(why)) => panic!("step {}: {why}", self.step),
+        }
+    }
+
+    /// The log is mounted anew and judged; the session goes on with it. The power may go in this, too.
+    fn restart(&mut self, mut disk: SimDisk, why: &str) {
+        let visible = self.session.model().visible;
+        let mut kept = why == ENDED;
+        self.session = loop {
+            disk.heal();
+            let mut model = self.session.model().clone();
+            let judged = mount_and_judge(&disk, &mut model);
+            match judged.and_then(|_| Session::resume(disk.clone(), model)) {
+                Ok(session) => break session,
+                Err(_) if is_dark(&disk) => (disk, kept) = (disk.cut(self.step), false),
+                Err(broken) => panic!("step {}, {why}: {broken}", self.step),
+            }
+        };
+        let found = self.session.model().visible;
+        assert!(!kept || found >= visible, "step {}, {why}: {found} of {visible}", self.step);
+        // What was visible and not durable may be gone, and its offsets be given again.
+        self.reader = Reader::at(self.reader.offset().min(found));
+    }
+
+    fn clock(&mut self, now: u64) {
+        self.now = now;
+        self.act(&Action::Clock(now));
+    }
+
+    /// A reader that is kept over the ring's turns sees every record once, and as a gap only what every cursor had passed.
+    fn read(&mut self, items: usize) {
+        let mut buffer = vec![0; BUFFER];
+        for _ in 0..items {
+            let (step, next) = (self.step, self.reader.offset());
+            let limit = self.session.log().visible();
+            let Ok(item) = self.session.log().read(&mut self.reader, limit, &mut buffer) else {
+                assert!(is_dark(self.session.disk()), "step {step}: reading failed");
+                return;
+            };
+            let model = self.session.model();
+            match item {
+                None => {
+                    assert_eq!(next, model.visible, "step {step}: the reader stopped early");
+                    return;
+                }
+                Some(Item::Record(record)) => {
+                    assert_eq!(record.identity.offset, next, "step {step}");
+                    let known = model.records.get(&next).map(|it| (it.epoch, &it.content));
+                    let found = Content::of(&record);
+                    assert_eq!(known, Some((record.identity.epoch, &found)), "step {step}");
+                }
+                Some(Item::Gap(gap)) => {
+                    // Damaged, when the power went while it was recycled.
+                    let released = gap.from == next && gap.to > next && gap.to <= model.evictable;
+                    assert!(released, "step {step}: {gap:?}");
+                }
+            }
+        }
+    }
+
+    fn view(&mut self) {
+        let step = self.step;
+        let Ok(mut view) = LogView::open(self.session.disk().clone()) else {
+            assert!(is_dark(self.session.disk()), "step {step}: no view");
+            return;
+        };
+        let model = self.session.model();
+        // An append that failed may be there all the same.
+        let most = model.visible + u64::from(model.in_flight.is_some());
+        let visible = view.visible();
+        assert!(
+            (model.visible..=most).contains(&visible),
+            "step {step}: a view sees {visible} of {most}"
+        );
+        let (mut reader, mut buffer) = (Reader::at(model.evictable), vec![0; BUFFER]);
+        for next in model.evictable..model.visible {
+            let item = view.read(&mut reader, &mut buffer).expect("the disk reads");
+            let Some(Item::Record(record)) = item else { panic!("step {step}: {item:?}") };
+            let known = model.records.get(&next).map(|it| &it.content);
+            assert_eq!((record.identity.offset, known), (next, Some(&Content::of(&record))));
+        }
+    }
+
+    /// Bytes that belong to this step.
+    fn payload(&self, length: usize) -> Vec<u8> {
+        Rng::new(self.step).bytes(length)
+    }
+}
+
+fn is_dark(disk: &SimDisk) -> bool {
+    disk.clone().read(0, 0, &mut [0]) == Err(SimError::PowerCut)
+}
+
+fn name_of<'a>(names: &[&'a str], choice: u8) -> &'a str {
+    names[usize::from(choice) % names.len()]
+}
