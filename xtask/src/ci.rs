@@ -2,20 +2,23 @@
 
 use crate::cargo::{cargo, run};
 use crate::chaos::{self, ChaosArguments};
+use crate::fuzz::{self, FuzzArguments};
 use crate::test::{self, TestArguments};
 use anyhow::Result;
 
-/// Formatting, lints, documentation, all tests (the layering test among them), and a short chaos.
+/// Formatting, lints, documentation, all tests (the layering test among them), and short fuzzing and chaos.
 ///
 /// # Errors
 ///
 /// The first step that fails.
 pub fn gate() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
+    run(cargo().args(["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]))?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     let mut docs = cargo();
     docs.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     test::run(&TestArguments::default())?;
+    fuzz::run(&FuzzArguments::short())?;
     chaos::run(&ChaosArguments::short())
 }

@@ -3,6 +3,7 @@
 pub mod cargo;
 pub mod chaos;
 pub mod ci;
+pub mod fuzz;
 pub mod kafka;
 pub mod test;
 pub mod tools;

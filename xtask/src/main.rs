@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::chaos::{self, ChaosArguments};
+use xtask::fuzz::{self, FuzzArguments};
 use xtask::kafka::KafkaCommand;
 use xtask::test::TestArguments;
 use xtask::{ci, test};
@@ -26,7 +27,9 @@ enum Command {
     Test(TestArguments),
     /// Kill the process and the broker again and again, and count what arrived
     Chaos(ChaosArguments),
-    /// The gate: formatting, lints, documentation, layers, all tests
+    /// Look for inputs that break the engine
+    Fuzz(FuzzArguments),
+    /// The gate: formatting, lints, documentation, layers, all tests, short fuzzing and chaos
     Ci,
 }
 
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Kafka(command) => command.run(),
         Command::Test(arguments) => test::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Ci => ci::gate(),
     };
     match done {
