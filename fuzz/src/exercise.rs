@@ -214,7 +214,9 @@ fn adds_up(met: &[Met], from: u64, end: u64) {
     assert_eq!(next, end, "appended = delivered + gaps");
 }
 
-fn records(met: &[Met], from: u64) -> Vec<&Found> {
+/// The records from an offset on, without the gaps.
+#[must_use]
+pub fn records(met: &[Met], from: u64) -> Vec<&Found> {
     let records = met.iter().filter_map(|item| match item {
         Met::Record(record) if record.offset >= from => Some(record),
         _ => None,

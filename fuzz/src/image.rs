@@ -3,7 +3,7 @@
 //! The medium starts erased or as a log that the engine wrote; the fuzzer's edits follow. An edit may name a place by segment and frame, and may make
 //! the checksum of a header or frame right, because nothing behind a wrong one is ever looked at.
 
-use crate::exercise::{BUFFER, NOW, exercise};
+use crate::exercise::{BUFFER, Met, NOW, exercise, records};
 use crate::input::Input;
 use crate::layout;
 use edgelog_core::{Class, Event, Geometry, Log, LogId};
@@ -14,7 +14,7 @@ use std::ops::Range;
 ///
 /// # Panics
 ///
-/// See [`exercise`].
+/// See [`exercise`]; also when rot in one frame costs other records than its own.
 pub fn run(input: &[u8]) {
     let mut input = Input::new(input);
     let geometry = input.geometry();
@@ -30,12 +30,61 @@ pub fn run(input: &[u8]) {
         }
         edit(&mut input, &geometry, &original, &mut image);
     }
-    let untouched = image == original;
-    let read = exercise(&geometry, &image);
-    if untouched && read.is_ok() {
-        // Nothing was damaged, so nothing may be: only what was recycled is missing.
-        let gaps = read.iter().flatten().filter(|met| matches!(met, crate::exercise::Met::Gap(_)));
-        assert!(gaps.count() <= 1, "a good image has no damage");
+    let Ok(met) = exercise(&geometry, &image) else { return };
+    let Some(damage) = Damage::of(&geometry, &original, &image) else { return };
+    let before = exercise(&geometry, &original).expect("the engine wrote it");
+    for record in records(&before, 0).into_iter().filter(|record| !damage.costs(record.offset)) {
+        assert!(records(&met, 0).contains(&record), "{damage:?} costs {record:?}");
+    }
+    // Nor does it make records up: a gap counts what was there.
+    assert!(damage.is_end || end(&met) == end(&before), "{damage:?} moves the end");
+}
+
+fn end(met: &[Met]) -> u64 {
+    met.last().map_or(0, |last| match last {
+        Met::Record(record) => record.offset + 1,
+        Met::Gap(gap) => gap.to,
+    })
+}
+
+/// Rot in one frame.
+#[derive(Debug)]
+struct Damage {
+    /// The offset of the frame, or of the next one.
+    offset: u64,
+    is_record: bool,
+    /// It cannot be told from what a power cut tore: no later frame says that this one was durable.
+    is_end: bool,
+}
+
+impl Damage {
+    /// The damage, if all that was changed is one frame, and its new bytes do not look so much like frames that no reader gets over them.
+    fn of(geometry: &Geometry, original: &[u8], image: &[u8]) -> Option<Self> {
+        let mut changed = (0..image.len()).filter(|&at| image[at] != original[at]);
+        let first = changed.next()?;
+        let last = changed.next_back().unwrap_or(first);
+        let (slot, start) = (first / size(geometry), first / size(geometry) * size(geometry));
+        let segments = |slot| &original[segment(geometry, slot)];
+        let header = layout::header(segments(slot), geometry, slot)?;
+        let frames = layout::walk(segments(slot), geometry, &header).frames;
+        let hit =
+            frames.iter().position(|(it, _)| start + it.at <= first && last < start + it.next)?;
+        if layout::may_tire_a_reader(&image[segment(geometry, slot)], geometry, &header) {
+            return None;
+        }
+        let is_newest = (0..geometry.segment_count() as usize)
+            .filter_map(|slot| layout::header(segments(slot), geometry, slot))
+            .all(|other| other.generation <= header.generation);
+        let records = frames[..hit].iter().filter(|(it, _)| it.is_record).count();
+        Some(Self {
+            offset: header.base_offset + records as u64,
+            is_record: frames[hit].0.is_record,
+            is_end: is_newest && !frames[hit + 1..].iter().any(|(it, _)| it.synced),
+        })
+    }
+
+    const fn costs(&self, offset: u64) -> bool {
+        offset >= self.offset && (self.is_end || self.is_record && offset == self.offset)
     }
 }
 

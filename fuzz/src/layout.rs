@@ -41,6 +41,8 @@ pub struct Frame<'a> {
     pub next: usize,
     /// Record, or the log's own.
     pub is_record: bool,
+    /// Everything before it was durable when it was written.
+    pub synced: bool,
     /// 0 critical, 1 normal, 2 bulk.
     pub class: u8,
     /// The topic of a record; type and id of a control entry.
@@ -126,6 +128,7 @@ pub fn frame<'a>(segment: &'a [u8], geometry: &Geometry, at: usize) -> Option<Fr
         at,
         next: (next <= segment.len()).then_some(next)?,
         is_record: flags & 3 == 1,
+        synced: flags & 32 != 0,
         class: (flags >> 2) & 3,
         topic: u16_at(head, 8),
         time_delta: u32_at(head, 12),
