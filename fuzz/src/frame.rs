@@ -11,7 +11,7 @@ use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, MountError, stored_header};
 ///
 /// # Panics
 ///
-/// See [`exercise`](crate::exercise::exercise); also when the engine does not believe a header or the frames that follow it, although they are as the format says.
+/// See [`exercise`]; also when the engine does not believe a header or the frames that follow it, although they are as the format says.
 pub fn run(input: &[u8]) {
     let _ = stored_header(input);
     let mut input = Input::new(input);

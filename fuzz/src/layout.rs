@@ -144,7 +144,8 @@ pub fn holds(segment: &[u8], header: &Header, frame: &Frame<'_>, epoch: u32) -> 
 }
 
 /// Whether bytes of this segment that only look like frames may use up what a reader spends on looking behind damage (16 times the segment's size).
-/// A candidate costs its header, its payload and 256 for a key, in each of up to nine epochs.
+/// A candidate costs its header, its payload and 256 for a key, in each of up to nine epochs. What
+/// stands behind such damage is checked less strictly; when the engine no longer has the limit, this function goes.
 #[must_use]
 pub fn may_tire_a_reader(segment: &[u8], geometry: &Geometry, header: &Header) -> bool {
     let positions = (header.first_frame..segment.len()).step_by(geometry.align() as usize);
