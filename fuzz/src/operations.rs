@@ -4,7 +4,7 @@ use arbitrary::Arbitrary;
 use edgelog_core::{Class, Item, LogId, LogView, Medium, Reader};
 use edgelog_sim::model::Content;
 use edgelog_sim::oracle::{BUFFER, mount_and_judge};
-use edgelog_sim::{Action, Fault, FaultKind, Op, Rng, Session, SimDisk, SimError, Stop, check};
+use edgelog_sim::{Fault, FaultKind, Op, Request, Rng, Session, SimDisk, SimError, Stop, check};
 
 /// What the fuzzer chooses.
 #[derive(Arbitrary, Debug)]
@@ -112,7 +112,7 @@ impl World {
                 let class = [Class::Critical, Class::Normal, Class::Bulk][usize::from(class % 3)];
                 let topic = name_of(&TOPICS, *topic);
                 let append =
-                    Action::Append { topic, class, key: key.as_deref(), payload: &payload };
+                    Request::Append { topic, class, key: key.as_deref(), payload: &payload };
                 self.act(&append);
             }
             Operation::Fill { count, length } => {
@@ -120,30 +120,30 @@ impl World {
                     let mut payload = self.payload(usize::from(*length));
                     payload.push(n);
                     let class = Class::Normal;
-                    self.act(&Action::Append { topic: "a", class, key: None, payload: &payload });
+                    self.act(&Request::Append { topic: "a", class, key: None, payload: &payload });
                 }
             }
-            Operation::Sync => self.act(&Action::Sync),
-            Operation::Topic(topic) => self.act(&Action::Topic(name_of(&TOPICS, *topic))),
-            Operation::Cursor(cursor) => self.act(&Action::Cursor(name_of(&CURSORS, *cursor))),
+            Operation::Sync => self.act(&Request::Sync),
+            Operation::Topic(topic) => self.act(&Request::Topic(name_of(&TOPICS, *topic))),
+            Operation::Cursor(cursor) => self.act(&Request::Cursor(name_of(&CURSORS, *cursor))),
             Operation::Commit { cursor, before_durable, mark } => {
                 let durable = self.session.log().durable();
                 let offset = durable.saturating_sub(u64::from(*before_durable));
                 let (cursor, mark) = (name_of(&CURSORS, *cursor), i64::from(*mark));
-                self.act(&Action::Commit { cursor, offset, mark });
+                self.act(&Request::Commit { cursor, offset, mark });
             }
             Operation::CommitAt { cursor, offset } => {
                 let cursor = name_of(&CURSORS, *cursor);
-                self.act(&Action::Commit { cursor, offset: *offset, mark: 0 });
+                self.act(&Request::Commit { cursor, offset: *offset, mark: 0 });
             }
             Operation::Anchor { cursor, length } => {
                 let bytes = self.payload(usize::from(length % 70));
-                self.act(&Action::Anchor { cursor: name_of(&CURSORS, *cursor), bytes: &bytes });
+                self.act(&Request::Anchor { cursor: name_of(&CURSORS, *cursor), bytes: &bytes });
             }
             Operation::Tick(ms) => self.clock(self.now.saturating_add_signed(i64::from(*ms))),
             Operation::Clock(now) => self.clock(*now),
             Operation::Read(items) => self.read(usize::from(*items)),
-            Operation::Judge => self.act(&Action::Judge),
+            Operation::Judge => self.act(&Request::Judge),
             Operation::View => self.view(),
             Operation::Remount => {
                 let disk = self.session.disk().clone();
@@ -169,9 +169,9 @@ impl World {
         }
     }
 
-    fn act(&mut self, action: &Action<'_>) {
+    fn act(&mut self, request: &Request<'_>) {
         let disk = self.session.disk().clone();
-        match self.session.act(action) {
+        match self.session.request(request) {
             Ok(()) => {}
             Err(Stop::Power) => self.restart(disk.cut(self.step), "the power went"),
             Err(Stop::Poisoned) => self.restart(disk, "the disk failed"),
@@ -201,7 +201,7 @@ impl World {
 
     fn clock(&mut self, now: u64) {
         self.now = now;
-        self.act(&Action::Clock(now));
+        self.act(&Request::Clock(now));
     }
 
     /// A reader that is kept over the ring's turns sees every record once, and as a gap only what every cursor had passed.

@@ -16,4 +16,4 @@ pub use disk::{Counters, Fault, FaultKind, Op, SimDisk, SimError};
 pub use model::Model;
 pub use oracle::{Verdict, check};
 pub use rng::Rng;
-pub use session::{Action, Session, Stop};
+pub use session::{Request, Session, Stop};

@@ -1,6 +1,6 @@
 //! A log under test that does random work, or what it is told, and keeps its model.
 
-mod action;
+mod request;
 
 use crate::disk::{SimDisk, SimError};
 use crate::model::{Attempt, Content, CursorModel, Model, Stored};
@@ -8,7 +8,7 @@ use crate::oracle::{BUFFER, judge};
 use crate::rng::Rng;
 use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, MountError, TopicId};
 
-pub use action::Action;
+pub use request::Request;
 
 /// Why a session cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]

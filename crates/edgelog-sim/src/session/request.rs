@@ -8,7 +8,7 @@ use edgelog_core::{Class, Log};
 
 /// One thing to do to a log.
 #[derive(Clone, Copy, Debug)]
-pub enum Action<'a> {
+pub enum Request<'a> {
     /// Sets the clock, ms since 1970-01-01 UTC; it need not go forward.
     Clock(u64),
     /// Appends one event at the clock's time; its topic is created when it is new.
@@ -54,8 +54,8 @@ impl Session {
     /// # Errors
     ///
     /// [`Stop`].
-    pub fn act(&mut self, action: &Action<'_>) -> Result<(), Stop> {
-        let outcome = self.outcome(action)?;
+    pub fn request(&mut self, request: &Request<'_>) -> Result<(), Stop> {
+        let outcome = self.outcome(request)?;
         self.after(outcome)
     }
 
@@ -70,14 +70,14 @@ impl Session {
         &mut self.log
     }
 
-    fn outcome(&mut self, action: &Action<'_>) -> Result<Outcome<()>, Stop> {
-        Ok(match *action {
-            Action::Clock(now) => {
+    fn outcome(&mut self, request: &Request<'_>) -> Result<Outcome<()>, Stop> {
+        Ok(match *request {
+            Request::Clock(now) => {
                 self.now = now;
                 self.model.latest_now = self.model.latest_now.max(now);
                 Ok(())
             }
-            Action::Append { topic, class, key, payload } => {
+            Request::Append { topic, class, key, payload } => {
                 let topic = match self.topic(topic) {
                     Ok(topic) => topic,
                     Err(error) => return Ok(Err(error)),
@@ -86,12 +86,12 @@ impl Session {
                 let content = Content { topic: topic.get(), class, key, payload };
                 return self.append(topic, content, self.now).map_err(Stop::Broken);
             }
-            Action::Sync => self.sync(),
-            Action::Topic(name) => self.topic(name).map(|_| ()),
-            Action::Cursor(name) => self.cursor(name).map(|_| ()),
-            Action::Commit { cursor, offset, mark } => self.commit(cursor, offset, mark),
-            Action::Anchor { cursor, bytes } => self.anchor(cursor, bytes),
-            Action::Judge => {
+            Request::Sync => self.sync(),
+            Request::Topic(name) => self.topic(name).map(|_| ()),
+            Request::Cursor(name) => self.cursor(name).map(|_| ()),
+            Request::Commit { cursor, offset, mark } => self.commit(cursor, offset, mark),
+            Request::Anchor { cursor, bytes } => self.anchor(cursor, bytes),
+            Request::Judge => {
                 judge(&mut self.log, &mut self.model).map_err(|why| match self.dark() {
                     true => Stop::Power,
                     false => Stop::Broken(why),
