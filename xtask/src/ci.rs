@@ -2,11 +2,12 @@
 
 use crate::cargo::{cargo, run};
 use crate::chaos::{self, ChaosArguments};
+use crate::firmware::{self, FirmwareArguments};
 use crate::fuzz::{self, FuzzArguments};
 use crate::test::{self, TestArguments};
 use anyhow::Result;
 
-/// Formatting, lints, documentation, all tests (the layering test among them), and short fuzzing and chaos.
+/// Formatting, lints, documentation, all tests (the layering test among them), firmware, and short fuzzing and chaos.
 ///
 /// # Errors
 ///
@@ -19,6 +20,7 @@ pub fn gate() -> Result<()> {
     docs.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     test::run(&TestArguments::default())?;
+    firmware::run(&FirmwareArguments::default())?;
     fuzz::run(&FuzzArguments::short())?;
     chaos::run(&ChaosArguments::short())
 }

@@ -3,6 +3,8 @@
 pub mod cargo;
 pub mod chaos;
 pub mod ci;
+pub mod crash;
+pub mod firmware;
 pub mod fuzz;
 pub mod kafka;
 pub mod test;

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::chaos::{self, ChaosArguments};
+use xtask::crash::CrashArguments;
+use xtask::firmware::{self, FirmwareArguments};
 use xtask::fuzz::{self, FuzzArguments};
 use xtask::kafka::KafkaCommand;
 use xtask::test::TestArguments;
-use xtask::{ci, test};
+use xtask::{ci, crash, test};
 
 /// The project's commands.
 #[derive(Debug, Parser)]
@@ -27,9 +29,13 @@ enum Command {
     Test(TestArguments),
     /// Kill the process and the broker again and again, and count what arrived
     Chaos(ChaosArguments),
+    /// Build the crates for microcontrollers, and measure what they take there
+    Firmware(FirmwareArguments),
+    /// Cut the power in every byte that is programmed or erased, and check the promises
+    Crash(CrashArguments),
     /// Look for inputs that break the engine
     Fuzz(FuzzArguments),
-    /// The gate: formatting, lints, documentation, layers, all tests, short fuzzing and chaos
+    /// The gate: formatting, lints, documentation, layers, all tests, firmware, short fuzzing and chaos
     Ci,
 }
 
@@ -38,6 +44,8 @@ fn main() -> ExitCode {
         Command::Kafka(command) => command.run(),
         Command::Test(arguments) => test::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
+        Command::Firmware(arguments) => firmware::run(&arguments),
+        Command::Crash(arguments) => crash::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Ci => ci::gate(),
     };

@@ -62,15 +62,25 @@ pub fn ensure(tools: &[Tool]) -> Result<()> {
         return Ok(());
     }
     let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.debian).copied().collect();
-    if rustix::process::geteuid().is_root() && runs("apt-get", &["--version"]) {
-        eprintln!("installing {}", packages.join(" "));
-        install(&packages)?;
-    }
+    install_if_allowed(&packages)?;
     let missing = self::missing(tools);
     if missing.is_empty() {
         return Ok(());
     }
     bail!("{}", told(&missing))
+}
+
+/// Installs Debian packages where apt-get may, which is as root on Debian; does nothing elsewhere.
+///
+/// # Errors
+///
+/// apt-get failed.
+pub fn install_if_allowed(packages: &[&str]) -> Result<()> {
+    if rustix::process::geteuid().is_root() && runs("apt-get", &["--version"]) {
+        eprintln!("installing {}", packages.join(" "));
+        install(packages)?;
+    }
+    Ok(())
 }
 
 /// Every tool that does not work here, what it is for, and the command that installs it.

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "edgelog", version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
-    /// The log's folder; `run`, `append` and `import` create it
+    /// The log's folder; `run`, `append` and `import` create it, and for `tail`, `verify` and `info` it may also be a file: an image pulled from a flash chip
     #[arg(
         long,
         global = true,
@@ -47,6 +47,7 @@ Examples:
   edgelog tail --from earliest --json | jq .    everything, for scripts
   edgelog info                                  what is in the log
   edgelog run --kafka localhost:9092            store and ship
+  edgelog --dir chip.img verify                 an image pulled from a flash chip: verify, tail and info read it too
 
 Exit codes:
   0    done

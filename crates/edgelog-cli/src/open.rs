@@ -1,5 +1,6 @@
 //! Opening a log as its owner, with the one size that users choose.
 
+use crate::reading::ring_bytes;
 use crate::say;
 use crate::units::{bytes, parse_bytes, plural};
 use anyhow::anyhow;
@@ -52,7 +53,7 @@ impl Sizes {
             return error.into();
         };
         let Ok(view) = View::open(dir, Start::Latest) else { return error.into() };
-        let has = u64::from(view.segments().1) * u64::from(view.segment_bytes());
+        let has = ring_bytes(&view);
         anyhow!(
             "the log in {} was created with a budget of {} and keeps it; {} is refused: leave --budget out, or create a new log in another folder",
             dir.display(),

@@ -1,4 +1,4 @@
-//! Reading a log beside its owner, as tail and verify do.
+//! Reading a log beside its owner, or an image of one, as tail, verify and info do.
 
 use anyhow::Context;
 use edgelog::{Gap, GapReason, Item, OpenError, ReadError, Record, Start, View};
@@ -73,6 +73,12 @@ pub(crate) fn last_records(dir: &Path, count: u64, topic: Option<&str>) -> anyho
             _ => window = window.saturating_mul(16),
         }
     }
+}
+
+/// Bytes that all segments of the log's ring take.
+pub(crate) fn ring_bytes(view: &View) -> u64 {
+    let geometry = view.geometry();
+    u64::from(geometry.segment_count()) * u64::from(geometry.segment_size())
 }
 
 /// The segment files of a log, in order, with their sizes.

@@ -30,26 +30,78 @@
 
 mod error;
 mod format;
-mod log;
-mod medium;
-mod mount;
+mod geometry;
+mod item;
+mod nor;
+mod place;
+mod policy;
 mod ram;
-mod reader;
-mod ring;
-mod segment;
 mod state;
 mod types;
-mod view;
 
+/// The engine over a blocking [`Medium`]. Its names are also at the root of the crate.
+#[path = "engine"]
+pub mod blocking {
+    use embedded_storage::nor_flash;
+    use maybe_async::must_be_sync as both;
+
+    mod ahead;
+    mod back;
+    mod log;
+    mod medium;
+    mod mount;
+    mod nor;
+    mod reader;
+    mod ring;
+    mod segment;
+    mod view;
+
+    pub use back::BackReader;
+    pub use log::Log;
+    pub use medium::Medium;
+    pub use nor::NorMedium;
+    pub use reader::Reader;
+    pub use view::LogView;
+}
+
+/// The same engine over an async [`Medium`](asynch::Medium): the same source, format and promises, with an `.await` at each call
+/// that may touch the medium. A future that is dropped half way leaves the log as a failed call does: mount it again.
+#[cfg(feature = "async")]
+#[path = "engine"]
+#[expect(clippy::duplicate_mod, reason = "one source, compiled for both colours")]
+pub mod asynch {
+    use embedded_storage_async::nor_flash;
+    use maybe_async::must_be_async as both;
+
+    mod ahead;
+    mod back;
+    mod log;
+    mod medium;
+    mod mount;
+    mod nor;
+    mod reader;
+    mod ring;
+    mod segment;
+    mod view;
+
+    pub use back::BackReader;
+    pub use log::Log;
+    pub use medium::Medium;
+    pub use nor::NorMedium;
+    pub use reader::Reader;
+    pub use view::LogView;
+}
+
+pub use blocking::{BackReader, Log, LogView, Medium, NorMedium, Reader};
 pub use error::{AppendError, MountError, ReadError};
 pub use format::{
     ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, FORMAT_VERSION, KEY_LEN_MAX, SEGMENT_MAGIC,
     TOPIC_NAME_LEN_MAX, stored_header,
 };
-pub use log::{CONTROL_RESERVE, Log};
-pub use medium::{Geometry, GeometryError, Medium, SEGMENT_SIZE_MIN};
+pub use geometry::{Geometry, GeometryError, SEGMENT_SIZE_MIN};
+pub use item::{Item, Record};
+pub use nor::{NorError, NorSizeError};
+pub use policy::{CONTROL_RESERVE, CursorSet, FullPolicy};
 pub use ram::{RamError, RamMedium};
-pub use reader::{Item, Reader, Record};
 pub use state::{CURSORS_MAX, Cursor, HEADER_LEN_MAX, TOPICS_MAX, Topic};
-pub use types::{Class, CursorId, Event, Gap, GapReason, Identity, LogId, TopicId};
-pub use view::LogView;
+pub use types::{Class, CursorId, Event, Gap, GapReason, Identity, LogId, TimeQuality, TopicId};

@@ -1,6 +1,7 @@
 //! A medium in memory, for examples, tests, and data that need not outlive the power.
 
-use crate::medium::{Geometry, Medium};
+use crate::blocking::Medium;
+use crate::geometry::Geometry;
 use core::fmt;
 
 /// `N` bytes of memory as a medium with NOR-like rules: erased bytes are 0xFF and a word is programmed once.

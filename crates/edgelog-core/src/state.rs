@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) cursors: Vec<Cursor, CURSORS_MAX>,
     /// Above every topic number that was met, also in a record whose topic's own frame is damaged: none is ever given again.
     pub(crate) topic_next: u16,
+    /// The generation whose slot was erased last ahead of its use; 0 is none.
+    pub(crate) ready_generation: u64,
 }
 
 /// More topics or cursors than there is room for.
@@ -85,15 +87,21 @@ impl State {
         self.cursors.iter().map(|cursor| cursor.offset).max().unwrap_or(0)
     }
 
-    /// The offset below which nobody needs records; `None` without cursors, because then nobody has read anything.
-    pub(crate) fn least_commit(&self) -> Option<u64> {
-        self.cursors.iter().map(|cursor| cursor.offset).min()
+    /// The offset below which none of the cursors that count needs records; `None` without one.
+    pub(crate) fn least_commit(&self, counts: impl Fn(CursorId) -> bool) -> Option<u64> {
+        let counting = self.cursors.iter().filter(|cursor| counts(cursor.id));
+        counting.map(|cursor| cursor.offset).min()
     }
 
     /// Folds one entry in. Applying an entry twice, or an old commit late, changes nothing.
     pub(crate) fn apply(&mut self, control: &Control<'_>) -> Result<(), NoRoom> {
         match *control {
+            // It says something about the place where it stands.
             Control::Epoch { .. } => Ok(()),
+            Control::Ready { generation } => {
+                self.ready_generation = generation;
+                Ok(())
+            }
             Control::Topic { topic, name } => {
                 let id = TopicId(topic);
                 self.meet_topic(topic);
@@ -107,6 +115,9 @@ impl State {
                 let id = CursorId(id);
                 if self.cursor(id).is_some() {
                     return Ok(());
+                }
+                if usize::from(id.0) >= CURSORS_MAX {
+                    return Err(NoRoom);
                 }
                 let name = String::try_from(name).map_err(|_| NoRoom)?;
                 let cursor = Cursor { id, name, offset: 0, mark: 0, anchor: Vec::new() };

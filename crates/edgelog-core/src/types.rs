@@ -52,6 +52,16 @@ impl fmt::Display for Class {
     }
 }
 
+/// What a record's time is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimeQuality {
+    /// As it was given when the record was appended, unless the clock ran backwards.
+    Given,
+    /// The record was not appended earlier: the frame that its time counts from is damaged.
+    Estimated,
+}
+
 /// What the application appends. Borrowed: nothing is kept.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "callers write it as a literal")]

@@ -190,7 +190,7 @@ fn what_a_crash_left_in_a_sealed_segment_never_comes_back_when_the_segment_rots(
     }
     // The crash: record 13 never arrived, those behind it did.
     let lost = medium.find(&named(13));
-    medium.bytes.borrow_mut()[lost - 16..lost + 16].fill(0);
+    medium.bytes.borrow_mut()[lost - 8..lost + 16].fill(0);
     let mut log = mount(&medium);
     assert_eq!(log.visible(), 13);
     let topic = log.topic("t").unwrap();
@@ -313,11 +313,11 @@ fn a_newer_version_is_named_unless_there_is_a_log_beside_it() {
     put(&mut log, b"x");
     log.sync().unwrap();
     let newer = medium.copy();
-    newer.bytes.borrow_mut()[8] = 2;
+    newer.bytes.borrow_mut()[8] = 3;
     let found = Log::mount(newer.clone(), vec![0; 512]);
-    assert!(matches!(found, Err(MountError::Version { found: 2 })));
+    assert!(matches!(found, Err(MountError::Version { found: 3 })));
     let created = Log::create(newer.clone(), vec![0; 512], ID, NOW);
-    assert!(matches!(created, Err(MountError::Version { found: 2 })), "nor is it overwritten");
+    assert!(matches!(created, Err(MountError::Version { found: 3 })), "nor is it overwritten");
     medium.bytes.borrow_mut()[1024..1034].copy_from_slice(&newer.bytes.borrow()[..10]);
     assert_eq!(mount(&medium).visible(), 1);
 }

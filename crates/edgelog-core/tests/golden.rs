@@ -9,7 +9,7 @@ use common::{Bytes, ID, NOW};
 use edgelog_core::{Class, Event, Geometry, Item, Log, Reader};
 use format::Entry;
 
-const GOLDEN: &[u8] = include_bytes!("golden/version-1.img");
+const GOLDEN: &[u8] = include_bytes!("golden/version-2.img");
 
 /// Two segments on 4-byte words, three epochs, a roll, keys, classes, a cursor with its anchor.
 fn written() -> Vec<u8> {
@@ -43,10 +43,10 @@ fn written() -> Vec<u8> {
 fn the_engine_still_writes_the_golden_image_byte_for_byte() {
     let written = written();
     if std::env::var_os("EDGELOG_WRITE_GOLDEN").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/version-1.img");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/version-2.img");
         std::fs::write(path, &written).unwrap();
     }
-    assert_eq!(written, GOLDEN, "the format changed: raise its version");
+    assert!(written == GOLDEN, "the format changed: raise its version");
 }
 
 #[test]
@@ -115,6 +115,6 @@ fn the_page_reads_whatever_the_engine_writes() {
                 Entry::Control { .. } => None,
             })
             .collect();
-        assert_eq!(read, payloads, "seed {seed}, word {word}");
+        assert!(read == payloads, "seed {seed}, word {word}: {} of {}", read.len(), payloads.len());
     }
 }

@@ -7,7 +7,7 @@ mod format;
 
 use common::{Bytes, ID, Met, NOW, Rng, create, mount, put, read_from};
 use edgelog_core::{Class, Event, Geometry, Log, LogView, MountError, Reader};
-use format::Header;
+use format::{CONTROL, Header, KEY, SYNCED};
 
 const SMALL: Header = Header {
     log: ID.0,
@@ -103,15 +103,16 @@ fn numbers_at_their_limits_overflow_nothing() {
                     let header = Header { generation, base_offset, base_time, epoch, ..SMALL };
                     use_it(&image(header, &[]));
                     let mut body = epoch.wrapping_add(1).to_le_bytes().to_vec();
-                    body.extend_from_slice(&80u32.to_le_bytes());
+                    body.extend_from_slice(&epoch.to_le_bytes());
                     body.extend_from_slice(&base_time.to_le_bytes());
-                    let frame = header.frame(80, epoch, 2 | 32, 1, base_offset, &body);
+                    body.extend_from_slice(&80u64.to_le_bytes());
+                    let frame = header.frame(80, epoch, CONTROL | SYNCED, 1, base_offset, &body);
                     use_it(&image(header, &[frame]));
                     // A cursor far away.
-                    let name = header.frame(80, epoch, 2 | 32, 3, base_offset, b"c");
+                    let name = header.frame(80, epoch, CONTROL | SYNCED, 3, base_offset, b"c");
                     let mut body = base_time.to_le_bytes().to_vec();
                     body.extend_from_slice(&[0; 8]);
-                    let commit = header.frame(104, epoch, 2 | 32, 4, base_offset, &body);
+                    let commit = header.frame(104, epoch, CONTROL | SYNCED, 4, base_offset, &body);
                     use_it(&image(header, &[name, commit]));
                 }
             }
@@ -178,10 +179,10 @@ fn eight_mebibytes_of_noise_behind_a_good_header_cost_a_bounded_effort() {
 fn eight_mebibytes_made_to_look_like_long_frames_cost_a_bounded_effort() {
     let header = Header { segment_size: 4 << 20, ..SMALL };
     for length in [0, 40, 66, 4096, 1 << 20, 3 << 20] {
-        for flags in [1 | 32, 1 | 16 | 32, 2 | 32] {
+        for flags in [SYNCED, KEY | SYNCED, CONTROL | SYNCED] {
             let medium = image(header, &[]);
-            let mut frame = header.frame(0, 1, flags, u16::from(flags & 2 != 0), 0, &[]);
-            frame[4..7].copy_from_slice(&u32::to_le_bytes(length)[..3]);
+            let mut frame = header.frame(0, 1, flags, u16::from(flags & CONTROL != 0), 0, &[]);
+            frame[5..8].copy_from_slice(&u32::to_le_bytes(length)[..3]);
             for chunk in medium.bytes.borrow_mut()[80..].chunks_exact_mut(16) {
                 chunk.copy_from_slice(&frame);
             }
@@ -194,8 +195,8 @@ fn eight_mebibytes_made_to_look_like_long_frames_cost_a_bounded_effort() {
 #[test]
 fn frames_that_hold_between_stretches_of_noise_cost_a_bounded_effort() {
     let header = Header { segment_size: 4 << 20, ..SMALL };
-    let mut lie = header.frame(0, 1, 1 | 32, 0, 0, &[]);
-    lie[4..7].copy_from_slice(&[0, 0, 0x20]);
+    let mut lie = header.frame(0, 1, SYNCED, 0, 0, &[]);
+    lie[5..8].copy_from_slice(&[0, 0, 0x20]);
     let medium = image(header, &[]);
     {
         let mut bytes = medium.bytes.borrow_mut();
@@ -203,10 +204,10 @@ fn frames_that_hold_between_stretches_of_noise_cost_a_bounded_effort() {
             for chunk in bytes[at..at + 2048].chunks_exact_mut(16) {
                 chunk.copy_from_slice(&lie);
             }
-            let real = header.frame(at as u32 + 1024, 1, 1, 0, at as u64 / 2048, b"x");
+            let real = header.frame(at as u32 + 1024, 1, 0, 0, at as u64 / 2048, b"x");
             bytes[at + 1024..at + 1024 + real.len()].copy_from_slice(&real);
         }
-        let last = header.frame((4 << 20) - 1024, 1, 1 | 32, 0, 2047, b"synced");
+        let last = header.frame((4 << 20) - 1024, 1, SYNCED, 0, 2047, b"synced");
         bytes[(4 << 20) - 1024..(4 << 20) - 1024 + last.len()].copy_from_slice(&last);
     }
     let effort = effort(&medium);

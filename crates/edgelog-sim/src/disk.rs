@@ -192,6 +192,12 @@ impl SimDisk {
         self.state().lies = true;
     }
 
+    /// Whether the power is gone: every call fails until [`cut`](Self::cut).
+    #[must_use]
+    pub fn is_dark(&self) -> bool {
+        self.state().dark
+    }
+
     /// The calls and bytes so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -205,7 +211,7 @@ impl SimDisk {
     }
 
     /// The device after a power cut, on power again: a new device, this one is not changed. Different seeds apply the
-    /// unsynced writes differently; counters and faults start afresh.
+    /// unsynced writes differently; counters and faults start afresh, a planted bug stays.
     #[must_use]
     pub fn cut(&self, seed: u64) -> Self {
         let state = self.state();
@@ -222,6 +228,7 @@ impl SimDisk {
         }
         let after = Self::from_image(state.geometry, image);
         after.set_sector(state.sector);
+        after.state().lies = state.lies;
         after
     }
 
@@ -290,6 +297,10 @@ impl Medium for SimDisk {
 
     fn geometry(&self) -> Geometry {
         self.state().geometry
+    }
+
+    fn is_write_once(&self) -> bool {
+        false
     }
 
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), SimError> {

@@ -3,12 +3,12 @@
 //! After a restart: acknowledged records are there, in order, once, byte for byte. Others are whole or absent. What is missing
 //! below the durable offset was released by every cursor and shows as a gap. Identities never name two records. Cursors are
 //! where they were synced or further, never back and never gone. Mounting writes nothing. The log takes appends, and all of
-//! this holds once more after one more restart.
+//! this holds once more after one more restart. The rules of the medium are kept.
 
-use crate::disk::SimDisk;
+use crate::medium::SimMedium;
 use crate::model::{Content, Model, Stored};
 use crate::session::Session;
-use edgelog_core::{Gap, GapReason, Item, Log, Reader, Record};
+use edgelog_core::{Gap, GapReason, Item, Log, Reader, Record, TimeQuality};
 
 /// Frame and read buffers of every log under test.
 pub const BUFFER: usize = 2048;
@@ -29,13 +29,13 @@ pub struct Verdict {
 /// # Errors
 ///
 /// Says which promise does not hold.
-pub fn check(disk: &SimDisk, model: &mut Model) -> Result<Verdict, String> {
+pub fn check<M: SimMedium>(disk: &M, model: &mut Model) -> Result<Verdict, String> {
     let verdict = mount_and_judge(disk, model)?;
     let mut session = Session::resume(disk.clone(), model.clone())?;
     session.must_append(2).map_err(|why| format!("not appendable after the restart: {why}"))?;
     *model = session.end();
     mount_and_judge(disk, model).map_err(|why| format!("after one more restart: {why}"))?;
-    Ok(verdict)
+    disk.misuse().map_or(Ok(verdict), Err)
 }
 
 /// Mounts `disk`, compares it with the model, and makes the model follow what was found.
@@ -43,12 +43,11 @@ pub fn check(disk: &SimDisk, model: &mut Model) -> Result<Verdict, String> {
 /// # Errors
 ///
 /// Says which promise does not hold.
-pub fn mount_and_judge(disk: &SimDisk, model: &mut Model) -> Result<Verdict, String> {
-    let before = disk.counters();
+pub fn mount_and_judge<M: SimMedium>(disk: &M, model: &mut Model) -> Result<Verdict, String> {
+    let before = disk.writes();
     let mut log = Log::mount(disk.clone(), vec![0; BUFFER]).map_err(|e| format!("mount: {e}"))?;
     let verdict = judge(&mut log, model)?;
-    let after = disk.counters();
-    if (before.programs, before.erases) != (after.programs, after.erases) {
+    if disk.writes() != before {
         return Err(String::from("mounting and reading wrote to the medium"));
     }
     adopt(&log, model);
@@ -60,7 +59,10 @@ pub fn mount_and_judge(disk: &SimDisk, model: &mut Model) -> Result<Verdict, Str
 /// # Errors
 ///
 /// Says which promise does not hold.
-pub fn judge(log: &mut Log<SimDisk, Vec<u8>>, model: &mut Model) -> Result<Verdict, String> {
+pub fn judge<M: SimMedium>(
+    log: &mut Log<M, Vec<u8>>,
+    model: &mut Model,
+) -> Result<Verdict, String> {
     let visible = log.visible();
     if visible < model.durable {
         return Err(format!("{} records were durable, {visible} are left", model.durable));
@@ -104,17 +106,18 @@ pub fn judge(log: &mut Log<SimDisk, Vec<u8>>, model: &mut Model) -> Result<Verdi
 fn judge_record(record: &Record<'_>, model: &mut Model) -> Result<(), String> {
     let identity = record.identity;
     let found = Content::of(record);
+    // Behind damage a time may only be known to be not later.
+    let in_time = |now| record.time_ms >= now || record.time_quality == TimeQuality::Estimated;
     let right = match model.records.get(&identity.offset) {
         Some(stored) => {
-            stored.epoch == identity.epoch
-                && stored.content == found
-                && record.time_ms >= stored.now
+            stored.epoch == identity.epoch && stored.content == found && in_time(stored.now)
         }
         None => {
             identity.offset == model.visible
-                && model.in_flight.as_ref().is_some_and(|attempt| {
-                    attempt.content == found && record.time_ms >= attempt.now
-                })
+                && model
+                    .in_flight
+                    .as_ref()
+                    .is_some_and(|attempt| attempt.content == found && in_time(attempt.now))
         }
     };
     if !right {
@@ -136,7 +139,7 @@ fn judge_gap(gap: Gap, next: u64, model: &Model) -> Result<(), String> {
     Ok(())
 }
 
-fn judge_state(log: &Log<SimDisk, Vec<u8>>, model: &Model) -> Result<(), String> {
+fn judge_state<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &Model) -> Result<(), String> {
     for (name, &(id, synced)) in &model.topics {
         let found = log.topics().iter().find(|topic| topic.name == name.as_str());
         match found {
@@ -163,7 +166,7 @@ fn judge_state(log: &Log<SimDisk, Vec<u8>>, model: &Model) -> Result<(), String>
 }
 
 /// The restart decided what became of everything that was not acknowledged.
-fn adopt(log: &Log<SimDisk, Vec<u8>>, model: &mut Model) {
+fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &mut Model) {
     let visible = log.visible();
     if let Some(attempt) = model.in_flight.take()
         && visible == model.visible + 1

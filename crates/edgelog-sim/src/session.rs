@@ -2,11 +2,12 @@
 
 mod request;
 
-use crate::disk::{SimDisk, SimError};
+use crate::disk::SimDisk;
+use crate::medium::SimMedium;
 use crate::model::{Attempt, Content, CursorModel, Model, Stored};
 use crate::oracle::{BUFFER, judge};
 use crate::rng::Rng;
-use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, MountError, TopicId};
+use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, Medium, MountError, TopicId};
 
 pub use request::Request;
 
@@ -21,24 +22,56 @@ pub enum Stop {
     Broken(String),
 }
 
-/// A log, its disk, and what it should hold.
+/// One thing that a session can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Appends a random event to a random topic.
+    Append,
+    /// Syncs.
+    Sync,
+    /// Asks for a topic, which may be new.
+    Topic,
+    /// Asks for a cursor, which may be new.
+    Cursor,
+    /// Commits a cursor, mostly at the end.
+    Commit,
+    /// Commits every cursor at the durable end, so that the ring may turn.
+    Release,
+    /// Sets a cursor's anchor.
+    Anchor,
+    /// Reads everything and compares it with the model.
+    Judge,
+}
+
+/// What the log said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done.
+    Done,
+    /// The log is full.
+    Full,
+    /// Refused for another reason.
+    Refused,
+}
+
+/// A log, its medium, and what it should hold.
 #[derive(Debug)]
-pub struct Session {
-    disk: SimDisk,
-    log: Log<SimDisk, Vec<u8>>,
+pub struct Session<M: SimMedium = SimDisk> {
+    disk: M,
+    log: Log<M, Vec<u8>>,
     model: Model,
     now: u64,
 }
 
-type Outcome<T> = Result<T, AppendError<SimError>>;
+type Outcome<T, M> = Result<T, AppendError<<M as Medium>::Error>>;
 
-impl Session {
+impl<M: SimMedium> Session<M> {
     /// A new log on an erased disk.
     ///
     /// # Errors
     ///
     /// The power goes, or a fault was planned, while the log is created.
-    pub fn create(disk: SimDisk, id: LogId) -> Result<Self, MountError<SimError>> {
+    pub fn create(disk: M, id: LogId) -> Result<Self, MountError<M::Error>> {
         let now = 1_000_000;
         let log = Log::create(disk.clone(), vec![0; BUFFER], id, now)?;
         let model = Model { latest_now: now, ..Model::default() };
@@ -50,7 +83,7 @@ impl Session {
     /// # Errors
     ///
     /// It does not mount.
-    pub fn resume(disk: SimDisk, model: Model) -> Result<Self, String> {
+    pub fn resume(disk: M, model: Model) -> Result<Self, String> {
         let log = Log::mount(disk.clone(), vec![0; BUFFER]).map_err(|e| format!("mount: {e}"))?;
         let now = model.latest_now;
         Ok(Self { disk, log, model, now })
@@ -58,8 +91,14 @@ impl Session {
 
     /// The disk.
     #[must_use]
-    pub const fn disk(&self) -> &SimDisk {
+    pub const fn disk(&self) -> &M {
         &self.disk
+    }
+
+    /// The log.
+    #[must_use]
+    pub const fn log(&self) -> &Log<M, Vec<u8>> {
+        &self.log
     }
 
     /// Ends the session and gives the model.
@@ -75,8 +114,16 @@ impl Session {
     /// [`Stop`].
     pub fn work(&mut self, rng: &mut Rng, steps: usize) -> Result<(), Stop> {
         for _ in 0..steps {
-            let outcome = self.step(rng)?;
-            self.after(outcome)?;
+            let action = match rng.below(20) {
+                0..=9 => Action::Append,
+                10..=12 => Action::Sync,
+                13 => Action::Topic,
+                14 => Action::Cursor,
+                15..=17 => Action::Commit,
+                18 => Action::Anchor,
+                _ => Action::Judge,
+            };
+            self.act(action, rng)?;
         }
         Ok(())
     }
@@ -124,14 +171,24 @@ impl Session {
         Ok(())
     }
 
-    fn step(&mut self, rng: &mut Rng) -> Result<Outcome<()>, Stop> {
+    /// Does one thing, with random details.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop`].
+    pub fn act(&mut self, action: Action, rng: &mut Rng) -> Result<Answer, Stop> {
         self.tick(rng);
-        Ok(match rng.below(20) {
-            0..=9 => return self.append_random(rng),
-            10..=12 => self.sync(),
-            13 => self.some_topic(rng).map(|_| ()),
-            14 => self.cursor(["kafka", "local", "archive"][rng.below(3)]).map(|_| ()),
-            15..=17 => {
+        let outcome = self.outcome(action, rng)?;
+        self.after(outcome)
+    }
+
+    fn outcome(&mut self, action: Action, rng: &mut Rng) -> Result<Outcome<(), M>, Stop> {
+        Ok(match action {
+            Action::Append => return self.append_random(rng),
+            Action::Sync => self.sync(),
+            Action::Topic => self.some_topic(rng).map(|_| ()),
+            Action::Cursor => self.cursor(["kafka", "local", "archive"][rng.below(3)]).map(|_| ()),
+            Action::Commit => {
                 let Some(name) = self.some_cursor(rng) else { return Ok(Ok(())) };
                 // Mostly the end, so that the ring turns; sometimes late, repeated or too far.
                 let offset = match rng.below(4) {
@@ -141,13 +198,23 @@ impl Session {
                 };
                 self.commit(&name, offset, i64::try_from(rng.below(5)).unwrap_or(0))
             }
-            18 => {
+            Action::Release => {
+                for name in self.model.cursors.keys().cloned().collect::<Vec<_>>() {
+                    match self.commit(&name, self.log.durable(), -2) {
+                        // It holds in memory, which is what frees the next segment.
+                        Ok(()) | Err(AppendError::Full) => {}
+                        other => return Ok(other),
+                    }
+                }
+                Ok(())
+            }
+            Action::Anchor => {
                 let Some(name) = self.some_cursor(rng) else { return Ok(Ok(())) };
                 let length = 1 + rng.below(64);
                 self.anchor(&name, &rng.bytes(length))
             }
-            _ => {
-                judge(&mut self.log, &mut self.model).map_err(|why| match self.dark() {
+            Action::Judge => {
+                judge(&mut self.log, &mut self.model).map_err(|why| match self.disk.is_dark() {
                     true => Stop::Power,
                     false => Stop::Broken(why),
                 })?;
@@ -157,21 +224,20 @@ impl Session {
     }
 
     /// Takes in what a step did. Refusals are answers; device errors end the session when the log says so.
-    fn after(&mut self, outcome: Outcome<()>) -> Result<(), Stop> {
+    fn after(&mut self, outcome: Outcome<(), M>) -> Result<Answer, Stop> {
         self.model.may_evict(self.log.cursors());
         self.model.durable = self.model.durable.max(self.log.durable());
+        if let Some(why) = self.disk.misuse() {
+            return Err(Stop::Broken(why));
+        }
         match outcome {
-            Err(_) if self.dark() => Err(Stop::Power),
+            Err(_) if self.disk.is_dark() => Err(Stop::Power),
             Err(AppendError::Poisoned) => Err(Stop::Poisoned),
             Err(AppendError::Unknown { what }) => Err(Stop::Broken(format!("unknown {what}"))),
-            _ => Ok(()),
+            Err(AppendError::Full) => Ok(Answer::Full),
+            Err(_) => Ok(Answer::Refused),
+            Ok(()) => Ok(Answer::Done),
         }
-    }
-
-    fn dark(&self) -> bool {
-        let mut probe = self.disk.clone();
-        let read = edgelog_core::Medium::read(&mut probe, 0, 0, &mut [0]);
-        matches!(read, Err(SimError::PowerCut))
     }
 
     /// The clock: mostly forward, sometimes back, far ahead or unset.
@@ -185,7 +251,7 @@ impl Session {
         self.model.latest_now = self.model.latest_now.max(self.now);
     }
 
-    fn append_random(&mut self, rng: &mut Rng) -> Result<Outcome<()>, Stop> {
+    fn append_random(&mut self, rng: &mut Rng) -> Result<Outcome<(), M>, Stop> {
         let topic = match self.some_topic(rng) {
             Ok(topic) => topic,
             Err(error) => return Ok(Err(error)),
@@ -206,7 +272,7 @@ impl Session {
         topic: TopicId,
         content: Content,
         now: u64,
-    ) -> Result<Outcome<()>, String> {
+    ) -> Result<Outcome<(), M>, String> {
         let attempt = Attempt { now, content };
         let Content { class, key, payload, .. } = &attempt.content;
         let event = Event { topic, class: *class, key: key.as_deref(), payload };
@@ -231,17 +297,17 @@ impl Session {
         }
     }
 
-    fn sync(&mut self) -> Outcome<()> {
+    fn sync(&mut self) -> Outcome<(), M> {
         let durable = self.log.sync()?;
         self.model.synced(durable);
         Ok(())
     }
 
-    fn some_topic(&mut self, rng: &mut Rng) -> Outcome<TopicId> {
+    fn some_topic(&mut self, rng: &mut Rng) -> Outcome<TopicId, M> {
         self.topic(["a", "door.open", "metrics"][rng.below(3)])
     }
 
-    fn topic(&mut self, name: &str) -> Outcome<TopicId> {
+    fn topic(&mut self, name: &str) -> Outcome<TopicId, M> {
         let topic = self.log.topic(name)?;
         let id = topic.get();
         self.model.topics.entry(String::from(name)).or_insert_with(|| (id, false));
@@ -253,7 +319,7 @@ impl Session {
         self.model.cursors.keys().nth(rng.below(count)).cloned()
     }
 
-    fn cursor(&mut self, name: &str) -> Outcome<CursorId> {
+    fn cursor(&mut self, name: &str) -> Outcome<CursorId, M> {
         let durable = self.log.durable();
         let new = self.log.cursors().iter().all(|cursor| cursor.name != name);
         let cursor = self.model.cursors.entry(String::from(name)).or_default();
@@ -268,7 +334,7 @@ impl Session {
         Ok(id)
     }
 
-    fn commit(&mut self, name: &str, offset: u64, mark: i64) -> Outcome<()> {
+    fn commit(&mut self, name: &str, offset: u64, mark: i64) -> Outcome<(), M> {
         let Some(found) = self.log.cursors().iter().find(|cursor| cursor.name == name).cloned()
         else {
             return Ok(());
@@ -283,7 +349,7 @@ impl Session {
         Ok(())
     }
 
-    fn anchor(&mut self, name: &str, bytes: &[u8]) -> Outcome<()> {
+    fn anchor(&mut self, name: &str, bytes: &[u8]) -> Outcome<(), M> {
         let found = self.log.cursors().iter().find(|cursor| cursor.name == name);
         let Some(id) = found.map(|cursor| cursor.id) else { return Ok(()) };
         let model = self.model.cursors.entry(String::from(name)).or_default();

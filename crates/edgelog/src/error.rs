@@ -44,6 +44,10 @@ impl FileError {
             io::ErrorKind::NotADirectory => {
                 "; a part of this path is a file: choose another folder"
             }
+            io::ErrorKind::NotSeekable => "; that is a pipe: write the image into a file first",
+            io::ErrorKind::AlreadyExists => {
+                "; that is a file, which can be read if it is an image of a log; to append choose a folder"
+            }
             _ => "",
         }
     }
@@ -82,15 +86,24 @@ pub enum OpenError {
         /// How many segment files there are.
         files: usize,
     },
+    /// The file is no image of a log.
+    NotAnImage {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+        /// The first byte at which a segment header is whole but stands where no ring that begins with the file has one.
+        header: Option<u64>,
+    },
     /// The options ask for sizes that cannot be, or that this existing log does not have.
     Sizes(String),
     /// The system gives no random number for the id of a new log.
     NoRandomId(String),
     /// A file operation failed.
     File(FileError),
-    /// The log is there and cannot be mounted.
+    /// The log is there and cannot be mounted, or the image is blank.
     Mount {
-        /// The log's directory.
+        /// The log's directory or image.
         path: PathBuf,
         /// Why.
         source: MountError<FileError>,
@@ -113,6 +126,21 @@ impl fmt::Display for OpenError {
             Self::NotALog { path, files } => write!(
                 f,
                 "{} has {files} segment file(s), but none with a valid edgelog header: it is not a log, or all headers are damaged; nothing was changed - choose another folder, or move these files away",
+                path.display()
+            ),
+            Self::NotAnImage { path, bytes: 0, .. } => write!(
+                f,
+                "{} is empty: it is not an image of a log; read the chip out again, or give a log's folder",
+                path.display()
+            ),
+            Self::NotAnImage { path, header: Some(header), .. } => write!(
+                f,
+                "{} has a segment header of edgelog at byte {header}, but no log begins at its first byte: cut the log's part out of the image (all segments, from the first), or give the folder if this is one segment's file",
+                path.display()
+            ),
+            Self::NotAnImage { path, bytes, header: None } => write!(
+                f,
+                "{} has no valid edgelog header in its {bytes} bytes: it is not an image of a log, or all headers are damaged; nothing was changed",
                 path.display()
             ),
             Self::Sizes(what) => f.write_str(what),

@@ -1,7 +1,10 @@
 //! A directory of segment files as a medium.
 
-use crate::error::FileError;
-use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, Medium, SEGMENT_MAGIC, stored_header};
+use crate::error::{FileError, OpenError};
+use crate::image::{is_blank, other_version};
+use edgelog_core::{
+    Geometry, HEADER_LEN_MAX, LogId, Medium, MountError, SEGMENT_MAGIC, stored_header,
+};
 use std::cell::OnceCell;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -15,7 +18,7 @@ enum Access {
     ReadOnly,
 }
 
-/// Slot n is the file `NNNNNNNN.seg`. A file that is missing or short reads as erased (zeros).
+/// Slot n is the file `NNNNNNNN.seg`. A file that is missing or short reads as erased.
 #[derive(Debug)]
 pub(crate) struct FileMedium {
     directory: PathBuf,
@@ -47,6 +50,20 @@ pub(crate) struct Stored {
     pub(crate) files: usize,
     /// Whether any of them holds something.
     pub(crate) data: bool,
+    /// A version that this build does not read, told by one of them.
+    version: Option<u16>,
+}
+
+impl Stored {
+    /// Why there is nothing to be opened in `directory`, where no header was found.
+    pub(crate) fn refusal(&self, directory: &Path) -> OpenError {
+        let path = directory.to_owned();
+        match (self.version, self.files) {
+            (Some(found), _) => OpenError::Mount { path, source: MountError::Version { found } },
+            (None, 0) => OpenError::NoLog(path),
+            (None, files) => OpenError::NotALog { path, files },
+        }
+    }
 }
 
 impl FileMedium {
@@ -68,7 +85,11 @@ impl FileMedium {
             let length = read_full(&file, &mut head, 0)
                 .map_err(|error| FileError::new("read", &path, error))?;
             let head = head.get(..length).unwrap_or_default();
-            stored.data |= head.iter().any(|&byte| byte != 0);
+            stored.data |= !is_blank(head);
+            if stored.version.is_none() && head.starts_with(&SEGMENT_MAGIC) {
+                stored.version = other_version(&file, 0)
+                    .map_err(|error| FileError::new("read", &path, error))?;
+            }
             if let Some(header) = stored_header(head) {
                 match votes.iter_mut().find(|(known, _)| *known == header) {
                     Some((_, count)) => *count += 1,
@@ -154,14 +175,15 @@ impl FileMedium {
         }
     }
 
-    /// A file of zeros under its final name, durable with its directory entry. Until the rename the slot is as it was.
+    /// An erased file under its final name, durable with its directory entry. Until the rename the slot is as it was.
     fn create_segment(&self, path: &Path) -> Result<File, FileError> {
         let new = path.with_extension("new");
         let created =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new);
         let file = created.map_err(|error| FileError::new("create", &new, error))?;
         let size = u64::from(self.geometry.segment_size());
-        let filled = fill(&file, 0, size, 0).and_then(|()| file.sync_all());
+        let erased = self.geometry.erased();
+        let filled = fill(&file, 0, size, erased).and_then(|()| file.sync_all());
         if let Err(error) = filled {
             // Half a segment is of no use and holds space that the user needs.
             let _ = fs::remove_file(&new);
@@ -195,6 +217,10 @@ impl Medium for FileMedium {
         self.geometry
     }
 
+    fn is_write_once(&self) -> bool {
+        false
+    }
+
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         if position == 0 && self.access == Access::ReadOnly {
             // The owner may have put another file in its place.
@@ -221,14 +247,15 @@ impl Medium for FileMedium {
 
     fn erase(&mut self, slot: u32) -> Result<(), FileError> {
         let path = self.path(slot);
-        let size = u64::from(self.geometry.segment_size());
+        let (size, erased) = (u64::from(self.geometry.segment_size()), self.geometry.erased());
         // A reader of another process may have created, or a person removed, the file since it was opened.
         self.open.retain(|open| open.slot != slot);
         let log = self.log.get().copied();
         let recycled = match self.segment(slot)? {
-            Some(open) if owns(&open.file, log, &path)? => {
+            Some(open) if owns(&open.file, log, erased, &path)? => {
                 // In place: the space is ours already, so recycling cannot run out of it.
-                let cleared = open.file.set_len(size).and_then(|()| fill(&open.file, 0, size, 0));
+                let cleared =
+                    open.file.set_len(size).and_then(|()| fill(&open.file, 0, size, erased));
                 cleared.map_err(|error| FileError::new("clear", &path, error))?;
                 true
             }
@@ -266,12 +293,12 @@ impl Medium for FileMedium {
 }
 
 /// Whether a file is a segment of this log, or blank.
-fn owns(file: &File, log: Option<LogId>, path: &Path) -> Result<bool, FileError> {
+fn owns(file: &File, log: Option<LogId>, erased: u8, path: &Path) -> Result<bool, FileError> {
     let mut head = [0; 32];
     read_full(file, &mut head, 0).map_err(|error| FileError::new("read", path, error))?;
     let (magic, rest) = head.split_at(SEGMENT_MAGIC.len());
     let ours = magic == SEGMENT_MAGIC && log.is_some_and(|log| rest.ends_with(&log.0));
-    Ok(ours || head == [0; 32])
+    Ok(ours || head == [erased; 32])
 }
 
 /// The segment files of a directory, by slot; none where there is no directory.
@@ -301,7 +328,7 @@ fn fill(file: &File, mut at: u64, until: u64, value: u8) -> io::Result<()> {
 }
 
 /// As many bytes as the file has.
-fn read_full(file: &File, bytes: &mut [u8], position: u64) -> io::Result<usize> {
+pub(crate) fn read_full(file: &File, bytes: &mut [u8], position: u64) -> io::Result<usize> {
     let mut done = 0;
     while let Some(rest) = bytes.get_mut(done..)
         && !rest.is_empty()
@@ -314,4 +341,27 @@ fn read_full(file: &File, bytes: &mut [u8], position: u64) -> io::Result<usize> 
         }
     }
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgelog_sim::conformance::conforms;
+
+    #[test]
+    fn files_conform_to_what_the_engine_relies_on() {
+        for (segment_size, segment_count) in [(1024, 2), (4096, 3), (1536, 40)] {
+            let folder = tempfile::tempdir().unwrap();
+            let geometry = Geometry::new(segment_size, segment_count, 1, 0x00).unwrap();
+            let open = || {
+                let lock = File::create(folder.path().join("lock")).unwrap();
+                FileMedium::new(folder.path(), geometry, Some(lock))
+            };
+            let mut reopen = |medium| {
+                drop(medium);
+                open()
+            };
+            conforms(open(), Some(&mut reopen), false).unwrap();
+        }
+    }
 }

@@ -20,7 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! One process owns a log (a lock file says which); any number of others may read it through a [`View`]:
+//! One process owns a log (a lock file says which); any number of others may read it through a [`View`], which also opens an image that was
+//! pulled from a flash chip:
 //!
 //! ```
 //! # let directory = tempfile::tempdir()?;
@@ -62,11 +63,13 @@
 mod error;
 mod event;
 mod file;
+mod image;
 mod lock;
 mod log;
 mod options;
 mod reader;
 mod ship;
+mod source;
 mod view;
 
 pub use edgelog_core::{

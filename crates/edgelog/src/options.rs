@@ -14,6 +14,7 @@ use std::path::Path;
 pub struct Options {
     budget_bytes: Option<u64>,
     segment_bytes: Option<u32>,
+    chip: Option<(u32, u8)>,
     record_bytes_max: u32,
 }
 
@@ -36,7 +37,12 @@ impl Options {
     /// The defaults.
     #[must_use]
     pub const fn new() -> Self {
-        Self { budget_bytes: None, segment_bytes: None, record_bytes_max: RECORD_BYTES_MAX_DEFAULT }
+        Self {
+            budget_bytes: None,
+            segment_bytes: None,
+            chip: None,
+            record_bytes_max: RECORD_BYTES_MAX_DEFAULT,
+        }
     }
 
     /// Bytes on disk that the segments may take, rounded down to whole segments. Default: 1 GiB. Fixed when the log is created.
@@ -54,6 +60,15 @@ impl Options {
     #[must_use]
     pub const fn segment_bytes(mut self, bytes: u32) -> Self {
         self.segment_bytes = Some(bytes);
+        self
+    }
+
+    /// Makes a new log in the shape of a chip with this program word (1 to 32 bytes, a power of two) and erased value (0x00 or 0xFF), so that
+    /// its segment files, joined in order and filled up to the budget with the erased value, are an image that firmware mounts; the
+    /// segment size must be the chip's, the budget that of its log. Default: word 1, erased value 0x00. Fixed when the log is created.
+    #[must_use]
+    pub const fn chip(mut self, program_word: u32, erased: u8) -> Self {
+        self.chip = Some((program_word, erased));
         self
     }
 
@@ -79,10 +94,11 @@ impl Options {
         fs::create_dir_all(directory)
             .map_err(|error| FileError::new("create the folder", directory, error))?;
         let lock = OwnerLock::take(directory)?;
-        let Stored { geometry: stored, files, data } = FileMedium::stored(directory)?;
-        // A file of zeros is what a crash leaves of a log that was being created.
+        let found = FileMedium::stored(directory)?;
+        let Stored { geometry: stored, files, data, .. } = found;
+        // A blank file is what a crash leaves of a log that was being created.
         if stored.is_none() && data {
-            return Err(OpenError::NotALog { path: directory.to_owned(), files });
+            return Err(found.refusal(directory));
         }
         let geometry = self.geometry(stored)?;
         let medium = FileMedium::new(directory, geometry, Some(lock.file()?));
@@ -111,7 +127,8 @@ impl Options {
         let segment = self.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
         let budget = self.budget_bytes.unwrap_or(BUDGET_BYTES_DEFAULT);
         let count = u32::try_from(budget / u64::from(segment.max(1))).unwrap_or(u32::MAX);
-        Geometry::new(segment, count, 1, 0x00).map_err(|error| {
+        let (word, erased) = self.chip.unwrap_or((1, 0x00));
+        Geometry::new(segment, count, word, erased).map_err(|error| {
             OpenError::Sizes(format!(
                 "a log cannot have a budget of {budget} bytes in segments of {segment}: {error}"
             ))
@@ -123,6 +140,12 @@ impl Options {
         let count = u64::from(stored.segment_count());
         let same_segment = self.segment_bytes.is_none_or(|asked| u64::from(asked) == segment);
         let same_budget = self.budget_bytes.is_none_or(|asked| asked / segment == count);
+        let (word, erased) = (stored.program_word(), stored.erased());
+        if self.chip.is_some_and(|asked| asked != (word, erased)) {
+            return Err(OpenError::Sizes(format!(
+                "the log was created with program words of {word} bytes and the erased value {erased:#04X} and keeps them: leave them out, or create a new log in another folder"
+            )));
+        }
         if same_segment && same_budget {
             return Ok(());
         }

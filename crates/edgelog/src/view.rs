@@ -1,45 +1,38 @@
-//! Reading a log that another process owns, or none.
+//! Reading a log that another process owns, or none, or an image of a log.
 
 use crate::error::{FileError, OpenError, ReadError};
 use crate::event::Start;
-use crate::file::{FileMedium, Stored};
 use crate::reader::{frame_buffer, skip_to_time, time_of};
-use edgelog_core::{Cursor, Item, LogId, LogView, MountError, Topic, TopicId};
+use crate::source::{Source, mount_error};
+use edgelog_core::{Cursor, Geometry, Item, LogId, LogView, Medium, Topic, TopicId};
 use std::path::{Path, PathBuf};
 
-/// A read-only view of a log in a directory. It takes no lock, writes nothing, and may be used while the owner appends.
+/// A read-only view of a log in a directory, or of an image of one: a file, such as one pulled from a flash chip, that holds all segments
+/// back to back. It takes no lock, writes nothing, and may be used while the owner appends.
 ///
 /// It sees what is visible; the newest of that may not be durable yet.
 #[derive(Debug)]
 pub struct View {
-    inner: LogView<FileMedium>,
+    inner: LogView<Source>,
     place: edgelog_core::Reader,
     buffer: Vec<u8>,
-    directory: PathBuf,
+    path: PathBuf,
 }
 
 impl View {
-    /// Opens the log in `directory` for reading from `start`.
+    /// Opens the log at `path` for reading from `start`: a directory as a log's, anything else as an image of a log.
+    ///
+    /// An image may have any sizes, program word and erased value: they are found in its segment headers, of which any may be damaged or
+    /// blank. The ring begins at its first byte; bytes that follow the ring are ignored. Bytes that it lacks count as damaged.
+    /// A directory costs one header read for each segment, then one pass over the newest; so does an image, but one pass over all of its
+    /// bytes comes first when its first header is not whole or no other agrees with it.
     ///
     /// # Errors
     ///
     /// [`OpenError`]: there is no log, or it cannot be read.
-    pub fn open(directory: impl AsRef<Path>, start: Start) -> Result<Self, OpenError> {
-        let directory = directory.as_ref();
-        let no_log = |files| {
-            if files == 0 {
-                OpenError::NoLog(directory.to_owned())
-            } else {
-                OpenError::NotALog { path: directory.to_owned(), files }
-            }
-        };
-        let Stored { geometry, files, .. } = FileMedium::stored(directory)?;
-        let geometry = geometry.ok_or_else(|| no_log(files))?;
-        let medium = FileMedium::new(directory, geometry, None);
-        let mut inner = LogView::open(medium).map_err(|source| match source {
-            MountError::NoLog { .. } => no_log(files),
-            source => mount_error(directory, source),
-        })?;
+    pub fn open(path: impl AsRef<Path>, start: Start) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let mut inner = Source::mount(path)?;
         let mut buffer = frame_buffer(inner.medium());
         let earliest = inner.earliest()?;
         let place = match start {
@@ -48,11 +41,11 @@ impl View {
             Start::Offset(offset) => edgelog_core::Reader::at(offset),
             Start::Time(time_ms) => skip_to_time(time_ms, earliest, |place| {
                 let item =
-                    inner.read(place, &mut buffer).map_err(|error| read_error(directory, error))?;
+                    inner.read(place, &mut buffer).map_err(|error| read_error(path, error))?;
                 Ok::<_, OpenError>(item.map(|item| time_of(&item)))
             })?,
         };
-        Ok(Self { inner, place, buffer, directory: directory.to_owned() })
+        Ok(Self { inner, place, buffer, path: path.to_owned() })
     }
 
     /// The next record or gap that was visible at the last [`refresh`](Self::refresh) or [`open`](Self::open).
@@ -66,21 +59,25 @@ impl View {
     }
 
     /// Takes in what the owner appended since. There is no signal between processes: a follower calls this a few times a second.
+    /// An image has no owner, so nothing comes.
     ///
     /// # Errors
     ///
     /// [`OpenError`]: the log has gone, or cannot be read; the view stays as it was.
     pub fn refresh(&mut self) -> Result<(), OpenError> {
-        self.inner.refresh().map_err(|source| mount_error(&self.directory, source))
+        self.inner.refresh().map_err(|source| mount_error(&self.path, source))
     }
 
-    /// The process that owns the log right now, as it wrote itself down; `None` when nobody does.
+    /// The process that owns the log right now, as it wrote itself down; `None` when nobody does, and for an image.
     ///
     /// # Errors
     ///
     /// The lock file cannot be read.
     pub fn owner(&self) -> Result<Option<String>, FileError> {
-        crate::lock::owner(&self.directory)
+        match self.inner.medium() {
+            Source::Folder(_) => crate::lock::owner(&self.path),
+            Source::Image(_) => Ok(None),
+        }
     }
 
     /// The log's id.
@@ -122,10 +119,32 @@ impl View {
         self.inner.segments()
     }
 
-    /// Bytes in a segment.
+    /// The sizes that the log was created with, its program word and erased value among them.
     #[must_use]
-    pub fn segment_bytes(&self) -> u32 {
-        edgelog_core::Medium::geometry(self.inner.medium()).segment_size()
+    pub fn geometry(&self) -> Geometry {
+        self.inner.medium().geometry()
+    }
+
+    /// The length of the image in bytes; `None` when the log is in a directory. An image that is shorter than the ring was cut.
+    #[must_use]
+    pub fn image_bytes(&self) -> Option<u64> {
+        match self.inner.medium() {
+            Source::Folder(_) => None,
+            Source::Image(medium) => Some(medium.bytes()),
+        }
+    }
+
+    /// Bytes behind the log's end that are written and not valid: a torn write, or records at the very end that rotted. Beside an owner
+    /// it may be what he is writing just now. Bytes that an image lacks count as well. Costs as much as opening.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: the log has gone, or cannot be read.
+    pub fn torn_bytes(&self) -> Result<u32, OpenError> {
+        let again = self.inner.medium().again(&self.path)?;
+        // The owner's side of the engine is the one that counts them. It appends nothing here, so it needs no buffer.
+        let mounted = edgelog_core::Log::mount(again, []);
+        Ok(mounted.map_err(|source| mount_error(&self.path, source))?.torn_bytes())
     }
 
     /// All topics.
@@ -147,19 +166,9 @@ impl View {
     }
 }
 
-fn mount_error(directory: &Path, source: MountError<FileError>) -> OpenError {
-    match source {
-        MountError::Medium(error) => OpenError::File(error),
-        source => OpenError::Mount { path: directory.to_owned(), source },
-    }
-}
-
-fn read_error(directory: &Path, error: ReadError) -> OpenError {
+fn read_error(path: &Path, error: ReadError) -> OpenError {
     match error {
         ReadError::Medium(error) => OpenError::File(error),
-        _ => OpenError::Sizes(format!(
-            "a record of {} is longer than a segment",
-            directory.display()
-        )),
+        _ => OpenError::Sizes(format!("a record of {} is longer than a segment", path.display())),
     }
 }

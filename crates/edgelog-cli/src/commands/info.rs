@@ -1,16 +1,16 @@
 //! `edgelog info`: what is in the log, without reading all of it.
 
-use crate::reading::{explain, segment_files};
+use crate::reading::{explain, ring_bytes, segment_files};
 use crate::render::text;
 use crate::say;
 use crate::time::rfc3339;
-use crate::units::{bytes, count};
+use crate::units::{bytes, count, plural};
 use clap::Args;
 use edgelog::{FORMAT_VERSION, Item, Start, View};
 use serde::Serialize;
 use std::path::Path;
 
-/// Show what is in the log: offsets, times, space, topics, cursors, and who owns it
+/// Show what is in the log, or in an image of one: offsets, times, space, topics, cursors, and who owns it
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Info {
@@ -23,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   edgelog info
   edgelog --dir /var/lib/edgelog info --json | jq .cursors
+  edgelog --dir chip.img info              a log in an image pulled from a flash chip
 
 Works beside a running owner and changes nothing. A cursor's lag is how many records its consumer has yet to do.";
 
@@ -41,6 +42,12 @@ struct Report {
     segments_used: u64,
     segments_max: u32,
     segment_bytes: u32,
+    /// Bytes in a program word of the medium that the log was created for.
+    program_word: u32,
+    /// What an erased byte reads as.
+    erased: u8,
+    /// Told of an image only.
+    image: Option<Image>,
     bytes_on_disk: u64,
     bytes_max: u64,
     topics: Vec<String>,
@@ -52,6 +59,16 @@ struct Cursor {
     name: String,
     offset: u64,
     lag: u64,
+}
+
+/// A file in place of a folder.
+#[derive(Debug, Serialize)]
+struct Image {
+    bytes: u64,
+    /// Bytes that the log has and the file has not.
+    missing: u64,
+    /// Bytes behind the log.
+    behind: u64,
 }
 
 impl Info {
@@ -69,7 +86,16 @@ impl Info {
 fn look(dir: &Path) -> anyhow::Result<Report> {
     let mut view = View::open(dir, Start::Earliest)?;
     let (segments_used, segments_max) = view.segments();
-    let segment_bytes = view.segment_bytes();
+    let (geometry, bytes_max) = (view.geometry(), ring_bytes(&view));
+    let image = view.image_bytes().map(|bytes| Image {
+        bytes,
+        missing: bytes_max.saturating_sub(bytes),
+        behind: bytes.saturating_sub(bytes_max),
+    });
+    let bytes_on_disk = match &image {
+        Some(image) => image.bytes,
+        None => segment_files(dir)?.iter().map(|(_, bytes)| bytes).sum(),
+    };
     let (earliest, visible) = (view.earliest().map_err(explain)?, view.visible());
     let cursors = view.cursors().iter().map(|cursor| Cursor {
         name: cursor.name.as_str().to_owned(),
@@ -86,9 +112,12 @@ fn look(dir: &Path) -> anyhow::Result<Report> {
         visible,
         segments_used,
         segments_max,
-        segment_bytes,
-        bytes_on_disk: segment_files(dir)?.iter().map(|(_, bytes)| bytes).sum(),
-        bytes_max: u64::from(segment_bytes) * u64::from(segments_max),
+        segment_bytes: geometry.segment_size(),
+        program_word: geometry.program_word(),
+        erased: geometry.erased(),
+        image,
+        bytes_on_disk,
+        bytes_max,
         topics: view.topics().iter().map(|topic| topic.name.as_str().to_owned()).collect(),
         cursors: cursors.collect(),
         earliest_time: first_time(&mut view)?,
@@ -104,13 +133,14 @@ impl Report {
         let mut told = String::new();
         let mut row = |name: &str, value: String| told.push_str(&format!("{name:<10} {value}\n"));
         row("log", self.log.clone());
-        row("folder", self.directory.clone());
+        row(if self.image.is_some() { "image" } else { "folder" }, self.directory.clone());
         row("format", format!("version {}", self.format_version));
         row(
             "owner",
-            match &self.owner {
-                Some(process) => format!("process {}", text(process)),
-                None => "nobody; run, append or import may open it".to_owned(),
+            match (&self.owner, &self.image) {
+                (Some(process), _) => format!("process {}", text(process)),
+                (None, None) => "nobody; run, append or import may open it".to_owned(),
+                (None, Some(_)) => "none: an image is only read".to_owned(),
             },
         );
         row("epoch", self.epoch.to_string());
@@ -130,8 +160,19 @@ impl Report {
         }
         let (used, max) = (self.segments_used, self.segments_max);
         row("segments", format!("{used} of {max}, {} each", bytes(u64::from(self.segment_bytes))));
+        let word = plural(u64::from(self.program_word), "byte");
+        row("medium", format!("program word {word}, erased value {:#04X}", self.erased));
         let budget = bytes(self.bytes_max);
         row("on disk", format!("{} of at most {budget}", bytes(self.bytes_on_disk)));
+        if let Some(&Image { missing, behind, .. }) = self.image.as_ref() {
+            if missing > 0 {
+                let missing = plural(missing, "byte");
+                row("missing", format!("{missing} at the end of the image, read as damage"));
+            }
+            if behind > 0 {
+                row("behind it", format!("{} that are not the log's", plural(behind, "byte")));
+            }
+        }
         for (n, topic) in self.topics.iter().enumerate() {
             row(if n == 0 { "topics" } else { "" }, text(topic));
         }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-/// Print records, the last ten by default; works beside a running owner
+/// Print records, the last ten by default; works beside a running owner, and on an image of a chip
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Tail {
@@ -42,6 +42,7 @@ Examples:
   edgelog tail --from 1200 -n 5                       offsets 1200 to 1204
   edgelog tail --from '15 min ago'
   edgelog tail --from 2026-11-20T08:00:00Z
+  edgelog --dir chip.img tail                         a log in an image pulled from a flash chip
 
 A line is time, offset, topic, key, class and payload. Events that edgelog itself wrote are shown decoded, UTF-8 as text, the rest
 as length and first bytes. In JSON, `value` is the event as JSON or text; `base64` holds the exact bytes where `value` does not.
@@ -63,6 +64,9 @@ impl Tail {
             None => (last_records(dir, last, self.topic.as_deref())?, u64::MAX),
         };
         let mut view = View::open(dir, start)?;
+        if self.follow && view.image_bytes().is_some() {
+            bail!("nothing comes into {}, an image: leave --follow out", dir.display());
+        }
         if let Start::Offset(offset) = start
             && offset > view.visible()
         {

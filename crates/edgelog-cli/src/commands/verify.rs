@@ -1,7 +1,7 @@
 //! `edgelog verify`: is everything there?
 
 use crate::live::progress;
-use crate::reading::{Met, explain, read_on, segment_files};
+use crate::reading::{Met, explain, read_on, ring_bytes, segment_files};
 use crate::say;
 use crate::units::{bytes, plural};
 use anyhow::bail;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Read every record of the log and say which are missing
+/// Read every record of the log, or of an image of one, and say which are missing
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Verify {
@@ -24,8 +24,10 @@ const EXAMPLES: &str = "\
 Examples:
   edgelog verify
   edgelog verify --json | jq .gaps
+  edgelog --dir chip.img verify            a log in an image pulled from a flash chip
 
-Every record's checksum and every segment file's size is tested. Works beside a running owner and changes nothing.
+Every record's checksum and every segment file's size (an image's: the whole) is tested. Works beside a running owner and changes nothing.
+Torn bytes at the end are told and are no failure: a power cut leaves them of what nothing acknowledged. Rot of the very last records looks the same.
 Exit code 0: every record from the log's earliest to its newest is there. 1: there are gaps, or the log cannot be read.";
 
 const PROGRESS: &str = "{bar:30} {percent:>3}%  {human_pos} of {human_len} records  {eta} left";
@@ -43,6 +45,8 @@ struct Report {
     missing: u64,
     gaps: Vec<Missing>,
     cut: Vec<Cut>,
+    /// Written bytes behind the log's end that are no record.
+    torn_bytes: u32,
     whole: bool,
 }
 
@@ -60,7 +64,7 @@ struct Missing {
     reason: String,
 }
 
-/// A segment file that does not have a segment's size.
+/// A segment file that does not have a segment's size, or an image that does not have all segments.
 #[derive(Debug, Serialize)]
 struct Cut {
     file: String,
@@ -104,7 +108,14 @@ fn read_everything(dir: &Path) -> anyhow::Result<Report> {
         Ok(true)
     })?;
     bar.finish_and_clear();
-    report.cut = cut_segments(dir, u64::from(view.segment_bytes()))?;
+    report.cut = match view.image_bytes() {
+        Some(bytes) => cut_image(dir, bytes, ring_bytes(&view)),
+        None => cut_segments(dir, u64::from(view.geometry().segment_size()))?,
+    };
+    // An owner may be writing there, and the bytes that are missing are told as such.
+    if report.cut.is_empty() && view.owner()?.is_none() {
+        report.torn_bytes = view.torn_bytes()?;
+    }
     report.whole = report.gaps.is_empty() && report.cut.is_empty();
     Ok(report)
 }
@@ -120,6 +131,11 @@ fn cut_segments(dir: &Path, expected: u64) -> anyhow::Result<Vec<Cut>> {
         }
     }
     Ok(cut)
+}
+
+fn cut_image(path: &Path, bytes: u64, expected: u64) -> Vec<Cut> {
+    let file = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    (bytes < expected).then(|| Cut { file: file(), bytes, expected }).into_iter().collect()
 }
 
 impl Report {
@@ -155,7 +171,13 @@ impl Report {
             lines.push(format!("  gap: {gone} gone ({reason}), offsets {from} to {}", to - 1));
         }
         for Cut { file, bytes, expected } in &self.cut {
-            lines.push(format!("  cut: {file} has {bytes} bytes, a segment has {expected}"));
+            lines.push(format!("  cut: {file} has {bytes} bytes of {expected}"));
+        }
+        if self.torn_bytes > 0 {
+            let torn = plural(u64::from(self.torn_bytes), "byte");
+            lines.push(format!(
+                "  torn: {torn} behind the newest record are none: a write that a power cut tore, or records at the very end that rotted"
+            ));
         }
         let Self { earliest, visible, missing, .. } = self;
         let records = plural(self.records, "record");
@@ -165,7 +187,7 @@ impl Report {
             ),
             (true, _) => "whole: the log is empty".to_owned(),
             (false, _) if *missing == 0 => {
-                format!("NOT whole: the end of a segment is missing, {records} intact")
+                format!("NOT whole: the end of a file is missing, {records} intact")
             }
             (false, _) => {
                 format!("NOT whole: {} missing, {records} intact", plural(*missing, "record"))

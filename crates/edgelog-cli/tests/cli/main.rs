@@ -2,6 +2,7 @@
 
 mod append;
 mod damage;
+mod image;
 mod import;
 mod places;
 mod run;

@@ -12,11 +12,12 @@ pub const ANCHOR_LEN_MAX: usize = 64;
 /// One control entry, borrowed from the bytes it was parsed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Control<'a> {
-    /// Frames after this one are seeded with `epoch`.
+    /// Frames from here on are bound to `epoch`. Bytes from `resumed_from` up to this frame are what a power cut tore: nothing in them counts.
     Epoch {
         epoch: u32,
-        resumed_from: u32,
+        previous: u32,
         next_offset: u64,
+        resumed_from: u32,
     },
     Topic {
         topic: u16,
@@ -35,6 +36,10 @@ pub(crate) enum Control<'a> {
         id: u8,
         bytes: &'a [u8],
     },
+    /// The slot of `generation` was erased to its end and not programmed since.
+    Ready {
+        generation: u64,
+    },
 }
 
 /// The type of a control entry as it stands in a frame or snapshot item.
@@ -46,6 +51,7 @@ pub(crate) enum ControlKind {
     Cursor = 3,
     Commit = 4,
     Anchor = 5,
+    Ready = 6,
 }
 
 /// The longest body of any control entry: a topic's id and name.
@@ -54,6 +60,9 @@ const _: () = assert!(CONTROL_LEN_MAX >= ANCHOR_LEN_MAX && CONTROL_LEN_MAX >= CU
 
 /// The longest body that any later version may give a control entry; a longer one is not looked for behind damage.
 pub(crate) const CONTROL_BODY_MAX: u32 = 255;
+
+/// Bytes of an epoch entry's body, of which the last four are reserved.
+pub(crate) const EPOCH_BODY_LEN: u32 = 24;
 
 /// A control body, built without an allocator.
 pub(crate) type Body = heapless::Vec<u8, CONTROL_LEN_MAX>;
@@ -64,10 +73,11 @@ impl<'a> Control<'a> {
         let offset_at =
             |at| take(body, at).map(u64::from_le_bytes).filter(|&offset| offset <= OFFSET_MAX);
         match kind {
-            1 if body.len() == 16 => Some(Self::Epoch {
+            1 if body.len() == EPOCH_BODY_LEN as usize => Some(Self::Epoch {
                 epoch: u32::from_le_bytes(take(body, 0)?),
-                resumed_from: u32::from_le_bytes(take(body, 4)?),
+                previous: u32::from_le_bytes(take(body, 4)?),
                 next_offset: offset_at(8)?,
+                resumed_from: u32::from_le_bytes(take(body, 16)?),
             }),
             2 => Some(Self::Topic {
                 topic: u16::from_le_bytes(take(body, 0)?),
@@ -82,6 +92,7 @@ impl<'a> Control<'a> {
             5 if (1..=ANCHOR_LEN_MAX).contains(&body.len()) => {
                 Some(Self::Anchor { id, bytes: body })
             }
+            6 if body.len() == 8 => Some(Self::Ready { generation: offset_at(0)? }),
             _ => None,
         }
     }
@@ -95,10 +106,12 @@ impl<'a> Control<'a> {
             let _ = body.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
         };
         let (kind, id) = match self {
-            Self::Epoch { epoch, resumed_from, next_offset } => {
+            Self::Epoch { epoch, previous, next_offset, resumed_from } => {
                 put(&epoch.to_le_bytes());
-                put(&resumed_from.to_le_bytes());
+                put(&previous.to_le_bytes());
                 put(&next_offset.to_le_bytes());
+                put(&resumed_from.to_le_bytes());
+                put(&[0; 4]);
                 (ControlKind::Epoch, 0)
             }
             Self::Topic { topic, name } => {
@@ -119,6 +132,10 @@ impl<'a> Control<'a> {
                 put(bytes);
                 (ControlKind::Anchor, *id)
             }
+            Self::Ready { generation } => {
+                put(&generation.to_le_bytes());
+                (ControlKind::Ready, 0)
+            }
         };
         (kind, id, body)
     }
@@ -136,11 +153,12 @@ mod tests {
     #[test]
     fn every_control_entry_reads_back_as_written() {
         let entries = [
-            Control::Epoch { epoch: 7, resumed_from: 4096, next_offset: OFFSET_MAX },
+            Control::Epoch { epoch: 7, previous: 5, next_offset: OFFSET_MAX, resumed_from: 4096 },
             Control::Topic { topic: 3, name: "host.metrics" },
             Control::Cursor { id: 1, name: "kafka" },
             Control::Commit { id: 1, offset: 5, mark: -1 },
             Control::Anchor { id: 1, bytes: &[1, 2, 3] },
+            Control::Ready { generation: 9 },
         ];
         for entry in entries {
             let (kind, id, body) = entry.emit();
@@ -150,7 +168,8 @@ mod tests {
 
     #[test]
     fn bodies_of_a_wrong_length_are_refused() {
-        assert_eq!(Control::parse(1, 0, &[0; 15]), None);
+        assert_eq!(Control::parse(1, 0, &[0; 16]), None);
+        assert_eq!(Control::parse(6, 0, &[0; 9]), None);
         assert_eq!(Control::parse(2, 0, &[0, 0]), None, "a topic needs a name");
         assert_eq!(Control::parse(3, 0, &[0xC0]), None, "names are UTF-8");
         assert_eq!(Control::parse(4, 0, &[0; 17]), None);

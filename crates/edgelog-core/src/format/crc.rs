@@ -1,4 +1,4 @@
-//! CRC-32C, seeded so that bytes from elsewhere or from earlier never validate.
+//! CRC-32C, bound to a place, so that bytes from elsewhere or from earlier never validate.
 
 use crate::types::LogId;
 use crc::{CRC_32_ISCSI, Digest, Table};
@@ -14,31 +14,28 @@ impl Crc {
         Self(CRC_32C.digest())
     }
 
+    /// The CRC of a frame before the frame's own bytes: which log, which use of the segment, which place.
+    pub(crate) fn of_frame(log: LogId, generation: u64, position: u32) -> Self {
+        let mut crc = Self::new();
+        crc.update(&log.0);
+        crc.update(&generation.to_le_bytes());
+        crc.update(&position.to_le_bytes());
+        crc
+    }
+
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
+    /// The CRC of a frame behind its own bytes: its epoch and offset come last, so that several can be tried for one pass over the frame.
+    pub(crate) fn finish_frame(&self, epoch: u32, offset: u64) -> u32 {
+        let mut crc = self.clone();
+        crc.update(&epoch.to_le_bytes());
+        crc.update(&offset.to_le_bytes());
+        crc.finish()
+    }
+
     pub(crate) fn finish(self) -> u32 {
         self.0.finalize()
-    }
-}
-
-/// What every frame of one segment and epoch is bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seed {
-    pub(crate) log: LogId,
-    pub(crate) generation: u64,
-    pub(crate) epoch: u32,
-}
-
-impl Seed {
-    /// The CRC of a frame at `position`, before the frame's own bytes.
-    pub(crate) fn at(&self, position: u32) -> Crc {
-        let mut crc = Crc::new();
-        crc.update(&self.log.0);
-        crc.update(&self.generation.to_le_bytes());
-        crc.update(&self.epoch.to_le_bytes());
-        crc.update(&position.to_le_bytes());
-        crc
     }
 }

@@ -1,102 +1,166 @@
-//! The frame header: 16 bytes before every record and control entry.
+//! The frame header: 8 or 16 bytes before every record and control entry.
 
-use super::{put, take};
-use crate::medium::Geometry;
+use super::{ControlKind, put, take};
+use crate::geometry::Geometry;
 use crate::types::Class;
 
-/// Bytes before the key or payload.
-pub(crate) const FRAME_HEADER_LEN: u32 = 16;
+/// Bytes of the short header: what a small record without a key costs besides its payload.
+pub(crate) const SHORT_HEADER_LEN: u32 = 8;
+
+/// Bytes of the long header: control entries, keys, long payloads, and records that are far in time from the one before.
+pub(crate) const LONG_HEADER_LEN: u32 = 16;
 
 /// The longest key, in bytes.
 pub const KEY_LEN_MAX: usize = 255;
 
-/// The longest payload that the length field can say.
+/// The longest payload that a long header can say.
 pub(crate) const PAYLOAD_LEN_MAX: u32 = 0x00FF_FFFF;
 
-/// Record or control entry. Zero and three are not kinds, so that erased bytes are never a frame.
+/// Record or control entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Record,
     Control,
 }
 
+/// What the two forms of the header say differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `since`: ms since the reference, which is the last long frame's time.
+    Short { since: u16 },
+    /// `time`: ms since the segment's base time. `offset_low`: the low 16 bits of the offset.
+    Long { offset_low: u16, time: u32 },
+}
+
 /// The fields of a frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
     pub(crate) crc: u32,
-    pub(crate) payload_len: u32,
+    pub(crate) form: Form,
     pub(crate) kind: Kind,
     pub(crate) class: Class,
     pub(crate) has_key: bool,
     pub(crate) synced: bool,
     pub(crate) topic: u16,
-    pub(crate) offset_low: u16,
-    pub(crate) time_delta: u32,
+    pub(crate) payload_len: u32,
 }
 
-const KEY: u8 = 1 << 4;
-const SYNCED: u8 = 1 << 5;
-const RESERVED: u8 = 0b1100_0000;
+/// The form stands in the lowest two bits behind the CRC. Zero and three are not forms, so that erased bytes are never a frame.
+const FORM_SHORT: u32 = 1;
+const FORM_LONG: u32 = 2;
+const CLASS_AT: u32 = 2;
+const SYNCED: u32 = 1 << 4;
+
+const SHORT_TOPIC_AT: u32 = 5;
+const SHORT_TOPIC_MAX: u32 = 31;
+const SHORT_PAYLOAD_AT: u32 = 10;
+const SHORT_PAYLOAD_MAX: u32 = 511;
+const SHORT_SINCE_AT: u32 = 19;
+const SHORT_SINCE_MAX: u32 = 8191;
+
+const LONG_KEY: u32 = 1 << 5;
+const LONG_CONTROL: u32 = 1 << 6;
+const LONG_RESERVED: u32 = 1 << 7;
+const LONG_PAYLOAD_AT: u32 = 8;
+
+impl Form {
+    /// The short form if topic, length and time fit it.
+    pub(crate) fn short(topic: u16, payload_len: usize, since: u32) -> Option<Self> {
+        let fits = u32::from(topic) <= SHORT_TOPIC_MAX
+            && payload_len <= SHORT_PAYLOAD_MAX as usize
+            && since <= SHORT_SINCE_MAX;
+        u16::try_from(since).ok().filter(|_| fits).map(|since| Self::Short { since })
+    }
+}
 
 impl FrameHeader {
-    /// The fields, if these bytes can be a frame header at all.
-    pub(crate) fn parse(bytes: &[u8; FRAME_HEADER_LEN as usize]) -> Option<Self> {
-        let length_and_flags = u32::from_le_bytes(take(bytes, 4)?);
-        let [.., flags] = length_and_flags.to_le_bytes();
-        let kind = match flags & 0b11 {
-            1 => Kind::Record,
-            2 => Kind::Control,
-            _ => return None,
-        };
-        let class = match (flags >> 2) & 0b11 {
+    /// The fields, if these bytes can be a frame header at all. Eight bytes are enough for a short one.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let bits = u32::from_le_bytes(take(bytes, 4)?);
+        let class = match (bits >> CLASS_AT) & 0b11 {
             0 => Class::Critical,
             1 => Class::Normal,
             2 => Class::Bulk,
             _ => return None,
         };
-        if flags & RESERVED != 0 {
-            return None;
-        }
-        Some(Self {
+        let base = Self {
             crc: u32::from_le_bytes(take(bytes, 0)?),
-            payload_len: length_and_flags & PAYLOAD_LEN_MAX,
-            kind,
+            form: Form::Short { since: low_16(bits >> SHORT_SINCE_AT) },
+            kind: Kind::Record,
             class,
-            has_key: flags & KEY != 0,
-            synced: flags & SYNCED != 0,
-            topic: u16::from_le_bytes(take(bytes, 8)?),
-            offset_low: u16::from_le_bytes(take(bytes, 10)?),
-            time_delta: u32::from_le_bytes(take(bytes, 12)?),
-        })
+            has_key: false,
+            synced: bits & SYNCED != 0,
+            topic: low_16((bits >> SHORT_TOPIC_AT) & SHORT_TOPIC_MAX),
+            payload_len: (bits >> SHORT_PAYLOAD_AT) & SHORT_PAYLOAD_MAX,
+        };
+        match bits & 0b11 {
+            FORM_SHORT => Some(base),
+            FORM_LONG if bits & LONG_RESERVED == 0 => Some(Self {
+                form: Form::Long {
+                    offset_low: u16::from_le_bytes(take(bytes, 10)?),
+                    time: u32::from_le_bytes(take(bytes, 12)?),
+                },
+                kind: if bits & LONG_CONTROL == 0 { Kind::Record } else { Kind::Control },
+                has_key: bits & LONG_KEY != 0,
+                topic: u16::from_le_bytes(take(bytes, 8)?),
+                payload_len: bits >> LONG_PAYLOAD_AT,
+                ..base
+            }),
+            _ => None,
+        }
     }
 
-    /// The bytes; the CRC field is as given.
-    pub(crate) fn emit(&self) -> [u8; FRAME_HEADER_LEN as usize] {
-        let kind = match self.kind {
-            Kind::Record => 1,
-            Kind::Control => 2,
-        };
+    /// The bytes, of which the first [`len`](Self::len) are the header; the CRC field is as given.
+    pub(crate) fn emit(&self) -> [u8; LONG_HEADER_LEN as usize] {
         let class = match self.class {
             Class::Critical => 0,
             Class::Normal => 1,
-            Class::Bulk => 2u8,
+            Class::Bulk => 2,
         };
-        let key = if self.has_key { KEY } else { 0 };
-        let synced = if self.synced { SYNCED } else { 0 };
-        let mut bytes = [0; FRAME_HEADER_LEN as usize];
+        let mut bits = class << CLASS_AT | if self.synced { SYNCED } else { 0 };
+        let mut bytes = [0; LONG_HEADER_LEN as usize];
+        match self.form {
+            Form::Short { since } => {
+                bits |= FORM_SHORT
+                    | (u32::from(self.topic) & SHORT_TOPIC_MAX) << SHORT_TOPIC_AT
+                    | (self.payload_len & SHORT_PAYLOAD_MAX) << SHORT_PAYLOAD_AT
+                    | (u32::from(since) & SHORT_SINCE_MAX) << SHORT_SINCE_AT;
+            }
+            Form::Long { offset_low, time } => {
+                bits |= FORM_LONG | self.payload_len << LONG_PAYLOAD_AT;
+                bits |= if self.has_key { LONG_KEY } else { 0 };
+                bits |= if self.kind == Kind::Control { LONG_CONTROL } else { 0 };
+                put(&mut bytes, 8, &self.topic.to_le_bytes());
+                put(&mut bytes, 10, &offset_low.to_le_bytes());
+                put(&mut bytes, 12, &time.to_le_bytes());
+            }
+        }
         put(&mut bytes, 0, &self.crc.to_le_bytes());
-        put(&mut bytes, 4, &(self.payload_len & PAYLOAD_LEN_MAX).to_le_bytes());
-        put(&mut bytes, 7, &[kind | (class << 2) | key | synced]);
-        put(&mut bytes, 8, &self.topic.to_le_bytes());
-        put(&mut bytes, 10, &self.offset_low.to_le_bytes());
-        put(&mut bytes, 12, &self.time_delta.to_le_bytes());
+        put(&mut bytes, 4, &bits.to_le_bytes());
         bytes
     }
 
-    /// Where the payload starts, from the start of the frame. `key_len` is ignored without a key.
+    /// Whether this is an epoch entry's frame.
+    pub(crate) fn is_epoch(&self) -> bool {
+        self.kind == Kind::Control && self.topic == ControlKind::Epoch as u16
+    }
+
+    /// Bytes of the header.
+    pub(crate) const fn len(&self) -> u32 {
+        match self.form {
+            Form::Short { .. } => SHORT_HEADER_LEN,
+            Form::Long { .. } => LONG_HEADER_LEN,
+        }
+    }
+
+    /// Bytes before the padding of the payload: header, key length and key. `key_len` is ignored without a key.
+    pub(crate) const fn head_len(&self, key_len: u32) -> u32 {
+        self.len() + if self.has_key { 1 + key_len } else { 0 }
+    }
+
+    /// Where the payload starts, from the start of the frame.
     pub(crate) const fn payload_at(&self, key_len: u32, geometry: &Geometry) -> u32 {
-        let key = if self.has_key { 1 + key_len } else { 0 };
-        geometry.align_up(FRAME_HEADER_LEN + key)
+        geometry.align_up(self.head_len(key_len))
     }
 
     /// Bytes of the whole frame with its padding.
@@ -105,27 +169,50 @@ impl FrameHeader {
     }
 }
 
+/// The low 16 bits of a field that has no more.
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
+const fn low_16(bits: u32) -> u16 {
+    bits as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HEADER: FrameHeader = FrameHeader {
+    const LONG: FrameHeader = FrameHeader {
         crc: 0xDEAD_BEEF,
-        payload_len: 0x00AB_CDEF,
+        form: Form::Long { offset_low: 0x5678, time: 99 },
         kind: Kind::Record,
         class: Class::Bulk,
         has_key: true,
         synced: true,
         topic: 0x1234,
-        offset_low: 0x5678,
-        time_delta: 99,
+        payload_len: 0x00AB_CDEF,
+    };
+
+    const SHORT: FrameHeader = FrameHeader {
+        form: Form::Short { since: 8191 },
+        has_key: false,
+        topic: 31,
+        payload_len: 511,
+        ..LONG
     };
 
     #[test]
     fn a_frame_header_reads_back_as_written() {
-        assert_eq!(FrameHeader::parse(&HEADER.emit()), Some(HEADER));
-        let control = FrameHeader { kind: Kind::Control, has_key: false, synced: false, ..HEADER };
+        assert_eq!(FrameHeader::parse(&LONG.emit()), Some(LONG));
+        assert_eq!(FrameHeader::parse(&SHORT.emit()[..8]), Some(SHORT));
+        let control = FrameHeader { kind: Kind::Control, has_key: false, synced: false, ..LONG };
         assert_eq!(FrameHeader::parse(&control.emit()), Some(control));
+        assert_eq!(FrameHeader::parse(&LONG.emit()[..8]), None, "cut");
+    }
+
+    #[test]
+    fn only_what_fits_is_short() {
+        assert_eq!(Form::short(31, 511, 8191), Some(Form::Short { since: 8191 }));
+        assert_eq!(Form::short(32, 0, 0), None);
+        assert_eq!(Form::short(0, 512, 0), None);
+        assert_eq!(Form::short(0, 0, 8192), None);
     }
 
     #[test]
@@ -135,13 +222,13 @@ mod tests {
     }
 
     #[test]
-    fn payloads_are_aligned_and_a_64_byte_record_costs_80_bytes_on_4_byte_words() {
+    fn payloads_are_aligned_and_a_64_byte_record_costs_72_bytes_on_4_byte_words() {
         let words_4 = Geometry::new(4096, 2, 4, 0xFF).unwrap();
         let words_32 = Geometry::new(4096, 2, 32, 0xFF).unwrap();
-        let plain = FrameHeader { has_key: false, payload_len: 64, ..HEADER };
-        assert_eq!((plain.payload_at(0, &words_4), plain.frame_len(0, &words_4)), (16, 80));
+        let plain = FrameHeader { payload_len: 64, ..SHORT };
+        assert_eq!((plain.payload_at(0, &words_4), plain.frame_len(0, &words_4)), (8, 72));
         assert_eq!((plain.payload_at(0, &words_32), plain.frame_len(0, &words_32)), (32, 96));
-        assert_eq!(HEADER.payload_at(7, &words_4), 24);
-        assert_eq!(HEADER.payload_at(8, &words_4), 32);
+        assert_eq!(LONG.payload_at(7, &words_4), 24);
+        assert_eq!(LONG.payload_at(8, &words_4), 32);
     }
 }

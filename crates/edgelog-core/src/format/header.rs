@@ -2,14 +2,14 @@
 
 use super::crc::Crc;
 use super::{GENERATION_MAX, OFFSET_MAX, put, take};
-use crate::medium::Geometry;
+use crate::geometry::Geometry;
 use crate::types::LogId;
 
 /// The first bytes of every segment.
 pub const SEGMENT_MAGIC: [u8; 8] = *b"edgelog\0";
 
 /// The format that this build writes, and the only one it reads.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 
 /// The log and the sizes that the start of a segment tells, for opening an image of unknown sizes.
 ///

@@ -7,9 +7,11 @@ mod crc;
 mod frame;
 mod header;
 
-pub(crate) use control::{CONTROL_BODY_MAX, Control, ControlKind};
-pub(crate) use crc::{Crc, Seed};
-pub(crate) use frame::{FRAME_HEADER_LEN, FrameHeader, Kind, PAYLOAD_LEN_MAX};
+pub(crate) use control::{CONTROL_BODY_MAX, Control, ControlKind, EPOCH_BODY_LEN};
+pub(crate) use crc::Crc;
+pub(crate) use frame::{
+    Form, FrameHeader, Kind, LONG_HEADER_LEN, PAYLOAD_LEN_MAX, SHORT_HEADER_LEN,
+};
 pub(crate) use header::{Parsed, SEGMENT_HEADER_LEN, SegmentHeader};
 
 pub use control::{ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, TOPIC_NAME_LEN_MAX};

@@ -66,7 +66,7 @@ pub(crate) fn parse(image: &[u8]) -> Vec<Segment> {
 }
 
 fn segment(slot: usize, bytes: &[u8]) -> Option<Segment> {
-    if bytes[..8] != *b"edgelog\0" || u16_at(bytes, 8) != 1 {
+    if bytes[..8] != *b"edgelog\0" || u16_at(bytes, 8) != 2 {
         return None;
     }
     let align = 8.max(1usize << bytes[10]);
@@ -90,59 +90,83 @@ fn segment(slot: usize, bytes: &[u8]) -> Option<Segment> {
         first_frame: (80 + snapshot_len).next_multiple_of(align),
     };
     let (mut at, mut offset, mut epoch) = (found.first_frame, base_offset, u32_at(bytes, 56));
-    while at + 16 <= bytes.len() {
-        let flags = bytes[at + 7];
-        let length = (u32_at(bytes, at + 4) & 0x00FF_FFFF) as usize;
-        if flags & 0b1100_0000 != 0 || !(1..=2).contains(&(flags & 3)) || flags & 0b1100 == 0b1100 {
-            break;
-        }
-        let key_len = (flags & 16 != 0).then(|| usize::from(bytes[at + 16]));
-        let key_end = at + key_len.map_or(16, |length| 17 + length);
-        let payload_at = at + (key_end - at).next_multiple_of(align);
-        let end = payload_at + length;
-        if end > bytes.len() {
-            break;
-        }
-        let (generation, epoch_bytes) = (generation.to_le_bytes(), epoch.to_le_bytes());
-        let position = u32::try_from(at).unwrap().to_le_bytes();
-        let covered: [&[u8]; 7] = [
-            log,
-            &generation,
-            &epoch_bytes,
-            &position,
-            &bytes[at + 4..at + 16],
-            &bytes[at + 16..key_end],
-            &bytes[payload_at..end],
-        ];
-        if crc32c(&covered) != u32_at(bytes, at) {
-            break;
-        }
-        assert_eq!(u64::from(u16_at(bytes, at + 10)), offset & 0xFFFF);
-        let payload = bytes[payload_at..end].to_vec();
-        if flags & 3 == 1 {
-            found.entries.push(Entry::Record {
-                offset,
-                epoch,
-                topic: u16_at(bytes, at + 8),
-                class: (flags >> 2) & 3,
-                time: base_time + u64::from(u32_at(bytes, at + 12)),
-                key: key_len.map(|_| bytes[at + 17..key_end].to_vec()),
-                payload,
+    let mut reference = 0;
+    while at + 8 <= bytes.len() {
+        let Some((head, key_end, payload_at, end)) = extent(bytes, at, align).filter(|extent| {
+            let position = u32::try_from(at).unwrap().to_le_bytes();
+            let covered: [&[u8]; 7] = [
+                log,
+                &generation.to_le_bytes(),
+                &position,
+                &bytes[at + 4..extent.1],
+                &bytes[extent.2..extent.3],
+                &epoch.to_le_bytes(),
+                &offset.to_le_bytes(),
+            ];
+            crc32c(&covered) == u32_at(bytes, at)
+        }) else {
+            // A torn end: the next epoch frame says from where on, and stands at one of the next units.
+            let resumed = (at + align..bytes.len().saturating_sub(40)).step_by(align).find(|&e| {
+                bytes[e + 4] & 0b0100_0011 == 0b0100_0010
+                    && u16_at(bytes, e + 8) == 1
+                    && u32_at(bytes, e + 16.max(align) + 16) as usize == at
             });
-            offset += 1;
-        } else {
+            let Some(resumed) = resumed else { break };
+            at = resumed;
+            continue;
+        };
+        let bits = u32_at(bytes, at + 4);
+        let (long, control) = (head == 16, head == 16 && bits & 64 != 0);
+        let time = if long { u32_at(bytes, at + 12) } else { reference + (bits >> 19) };
+        let payload = bytes[payload_at..end].to_vec();
+        if long {
+            assert_eq!(u64::from(u16_at(bytes, at + 10)), offset & 0xFFFF);
+            reference = time;
+        }
+        if control {
             let (kind, id) = (bytes[at + 8], bytes[at + 9]);
             if kind == 1 {
-                assert_eq!((u32_at(&payload, 4) as usize, u64_at(&payload, 8)), (at, offset));
+                assert_eq!((u32_at(&payload, 4), u64_at(&payload, 8)), (epoch, offset));
+                assert!(u32_at(&payload, 16) as usize <= at);
                 epoch = u32_at(&payload, 0);
             }
             found.entries.push(Entry::Control { kind, id, body: payload });
+        } else {
+            let topic = if long { u16_at(bytes, at + 8) } else { ((bits >> 5) & 31) as u16 };
+            found.entries.push(Entry::Record {
+                offset,
+                epoch,
+                topic,
+                class: ((bits >> 2) & 3) as u8,
+                time: base_time + u64::from(time),
+                key: (key_end > at + head).then(|| bytes[at + 17..key_end].to_vec()),
+                payload,
+            });
+            offset += 1;
         }
         let next = at + (end - at).next_multiple_of(align);
-        found.frames.push((at, next, flags & 32 != 0));
+        found.frames.push((at, next, bits & 16 != 0));
         at = next;
     }
     Some(found)
+}
+
+/// Bytes of the header, and the ends of key, padding and payload, of what can be a frame.
+fn extent(bytes: &[u8], at: usize, align: usize) -> Option<(usize, usize, usize, usize)> {
+    let bits = u32_at(bytes, at + 4);
+    let head = match bits & 3 {
+        1 => 8,
+        2 if bits & 128 == 0 => 16,
+        _ => return None,
+    };
+    if bits & 0b1100 == 0b1100 || at + head > bytes.len() {
+        return None;
+    }
+    let key_len = (head == 16 && bits & 32 != 0).then(|| usize::from(bytes[at + 16]));
+    let key_end = at + head + key_len.map_or(0, |length| 1 + length);
+    let payload_at = at + (key_end - at).next_multiple_of(align);
+    let end = payload_at + if head == 16 { bits >> 8 } else { (bits >> 10) & 511 } as usize;
+    (end <= bytes.len()).then_some((head, key_end, payload_at, end))
 }
 
 fn items(mut bytes: &[u8]) -> Vec<(u8, u8, Vec<u8>)> {
@@ -170,7 +194,7 @@ pub(crate) struct Header {
 impl Header {
     /// Its 80 bytes for word 1, erased value 0 and no snapshot, with a CRC that matches.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut bytes = b"edgelog\0\x01\0\0\0".to_vec();
+        let mut bytes = b"edgelog\0\x02\0\0\0".to_vec();
         let slot = self.generation % u64::from(self.segment_count);
         bytes.extend_from_slice(&u32::try_from(slot).unwrap().to_le_bytes());
         bytes.extend_from_slice(&self.log);
@@ -186,7 +210,7 @@ impl Header {
         bytes
     }
 
-    /// A frame of this segment at `at`, with a CRC that matches. `kind_and_flags` and `topic` are as they stand in the frame.
+    /// A long frame of this segment at `at`, with a CRC that matches. `flags` and `topic` are as they stand in the frame.
     pub(crate) fn frame(
         &self,
         at: u32,
@@ -196,18 +220,19 @@ impl Header {
         offset: u64,
         body: &[u8],
     ) -> Vec<u8> {
-        let mut head = u32::try_from(body.len()).unwrap().to_le_bytes().to_vec();
-        head[3] = flags;
+        let length = u32::try_from(body.len()).unwrap();
+        let mut head = (length << 8 | u32::from(flags | LONG)).to_le_bytes().to_vec();
         head.extend_from_slice(&topic.to_le_bytes());
         head.extend_from_slice(&offset.to_le_bytes()[..2]);
         head.extend_from_slice(&[0; 4]);
         let crc = crc32c(&[
             &self.log,
             &self.generation.to_le_bytes(),
-            &epoch.to_le_bytes(),
             &at.to_le_bytes(),
             &head,
             body,
+            &epoch.to_le_bytes(),
+            &offset.to_le_bytes(),
         ]);
         let mut frame = crc.to_le_bytes().to_vec();
         frame.extend_from_slice(&head);
@@ -216,3 +241,8 @@ impl Header {
         frame
     }
 }
+
+const LONG: u8 = 2;
+pub(crate) const SYNCED: u8 = 16;
+pub(crate) const KEY: u8 = 32;
+pub(crate) const CONTROL: u8 = 64;

@@ -81,6 +81,10 @@ impl Medium for Bytes {
         self.geometry
     }
 
+    fn is_write_once(&self) -> bool {
+        self.geometry.erased() == 0xFF
+    }
+
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), Refused> {
         let at = self.start(slot, position, bytes.len())?;
         bytes.copy_from_slice(&self.bytes.borrow()[at..at + bytes.len()]);
@@ -93,6 +97,10 @@ impl Medium for Bytes {
         let word = self.geometry.program_word() as usize;
         if at % word != 0 || !bytes.len().is_multiple_of(word) {
             return Err(Refused("not whole words"));
+        }
+        let erased = |&byte: &u8| byte == self.geometry.erased();
+        if self.is_write_once() && !self.bytes.borrow()[at..at + bytes.len()].iter().all(erased) {
+            return Err(Refused("programmed twice"));
         }
         self.bytes.borrow_mut()[at..at + bytes.len()].copy_from_slice(bytes);
         let call = *self.programs.borrow();

@@ -1,7 +1,7 @@
 //! What a session does when it is told what to do, instead of choosing by itself.
 
-use super::{Outcome, Session, Stop};
-use crate::disk::SimDisk;
+use super::{Answer, Outcome, Session, Stop};
+use crate::medium::SimMedium;
 use crate::model::{Content, Model};
 use crate::oracle::judge;
 use edgelog_core::{Class, Log};
@@ -48,14 +48,14 @@ pub enum Request<'a> {
     Judge,
 }
 
-impl Session {
+impl<M: SimMedium> Session<M> {
     /// Does one thing. Refusals are answers, and leave the model as it was.
     ///
     /// # Errors
     ///
     /// [`Stop`].
-    pub fn request(&mut self, request: &Request<'_>) -> Result<(), Stop> {
-        let outcome = self.outcome(request)?;
+    pub fn request(&mut self, request: &Request<'_>) -> Result<Answer, Stop> {
+        let outcome = self.answer(request)?;
         self.after(outcome)
     }
 
@@ -65,12 +65,12 @@ impl Session {
         &self.model
     }
 
-    /// The log, for reading.
-    pub const fn log(&mut self) -> &mut Log<SimDisk, Vec<u8>> {
+    /// The log, for reading from it.
+    pub const fn log_mut(&mut self) -> &mut Log<M, Vec<u8>> {
         &mut self.log
     }
 
-    fn outcome(&mut self, request: &Request<'_>) -> Result<Outcome<()>, Stop> {
+    fn answer(&mut self, request: &Request<'_>) -> Result<Outcome<(), M>, Stop> {
         Ok(match *request {
             Request::Clock(now) => {
                 self.now = now;
@@ -92,7 +92,7 @@ impl Session {
             Request::Commit { cursor, offset, mark } => self.commit(cursor, offset, mark),
             Request::Anchor { cursor, bytes } => self.anchor(cursor, bytes),
             Request::Judge => {
-                judge(&mut self.log, &mut self.model).map_err(|why| match self.dark() {
+                judge(&mut self.log, &mut self.model).map_err(|why| match self.disk.is_dark() {
                     true => Stop::Power,
                     false => Stop::Broken(why),
                 })?;

@@ -1,69 +1,9 @@
-//! What segments live on.
+//! The sizes of a medium.
 
 use core::fmt;
 
 /// The smallest segment. It holds a header and some records; topics and cursors are refused before their snapshot would leave no room.
 pub const SEGMENT_SIZE_MIN: u32 = 1024;
-
-/// A device that holds segments. The engine's only way to bytes.
-///
-/// # For those who implement it
-///
-/// - Reading a range that was erased and not programmed since gives the erased value.
-/// - [`program`](Self::program) is called with positions and lengths that are multiples of the program word, and never twice for a word between two erases.
-/// - Reads and programs never cross the end of a segment.
-///
-/// # For those who use it
-///
-/// After a power cut, only what a returned [`sync`](Self::sync) covered may be relied upon.
-pub trait Medium {
-    /// What can go wrong on the device.
-    type Error: core::error::Error + 'static;
-
-    /// Sizes, fixed for the lifetime of the value.
-    fn geometry(&self) -> Geometry;
-
-    /// Fills `bytes` from `position` of segment `slot`.
-    ///
-    /// Power loss: changes nothing on the medium.
-    ///
-    /// # Errors
-    ///
-    /// The device could not read. The engine returns the error and keeps its state.
-    fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), Self::Error>;
-
-    /// Programs `bytes` at `position` of segment `slot`.
-    ///
-    /// Power loss: until the next `sync` has returned, the bytes of this range are undefined after a cut. Others are not touched.
-    ///
-    /// # Errors
-    ///
-    /// The device could not program; the range is undefined. The engine then refuses further appends until the log is mounted again.
-    fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), Self::Error>;
-
-    /// Makes the whole segment `slot` read as the erased value.
-    ///
-    /// Power loss: the segment is undefined after a cut. The engine never erases a segment with records that a cursor still needs,
-    /// as the cursor stands in memory; a commit that found no room on the medium may be lost by the cut, the records were done.
-    ///
-    /// # Errors
-    ///
-    /// The device could not erase (on files: no space, no permission). Nothing that the log needs was touched; the caller may try again.
-    fn erase(&mut self, slot: u32) -> Result<(), Self::Error>;
-
-    /// Says that segment `slot` may hold bytes that an owner before this one programmed and did not sync: the next `sync` must
-    /// cover them. Media whose programs are durable at once need not care.
-    fn adopt(&mut self, slot: u32) {
-        let _ = slot;
-    }
-
-    /// Returns when everything programmed and erased so far survives a power cut.
-    ///
-    /// # Errors
-    ///
-    /// What is durable is unknown beyond the last successful sync. The engine then refuses further appends until the log is mounted again.
-    fn sync(&mut self) -> Result<(), Self::Error>;
-}
 
 /// The sizes of a medium. All of them are stored in every segment header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

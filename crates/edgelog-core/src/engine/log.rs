@@ -3,24 +3,23 @@
 mod control;
 mod room;
 
+use super::back::BackReader;
+use super::both;
+use super::medium::Medium;
+use super::mount::{Mounted, mount};
+use super::reader::{Reader, seek_time};
+use super::ring::Ring;
 use crate::error::{AppendError, MountError, ReadError};
 use crate::format::{
-    FRAME_HEADER_LEN, FrameHeader, KEY_LEN_MAX, Kind, OFFSET_MAX, PAYLOAD_LEN_MAX,
+    FrameHeader, KEY_LEN_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, PAYLOAD_LEN_MAX,
     SEGMENT_HEADER_LEN, SegmentHeader,
 };
-use crate::medium::Medium;
-use crate::mount::{Mounted, mount};
-use crate::reader::{Item, Reader};
-use crate::ring::{End, Ring};
-use crate::segment::{low_16, to_usize};
-use crate::state::{CURSORS_MAX, Cursor, State, Topic};
+use crate::item::Item;
+use crate::place::to_usize;
+use crate::policy::{CONTROL_RESERVE, CursorSet, FullPolicy};
+use crate::state::{Cursor, State, Topic};
 use crate::types::{Event, LogId};
-
-/// Bytes at the end of the last free segment that records leave to cursors and anchors, so that a full log can still be emptied.
-pub const CONTROL_RESERVE: u32 = 512;
-
-/// Bytes of that reserve that commits leave to anchors: a commit that finds no room holds in memory, and an anchor may not.
-const ANCHOR_RESERVE: u32 = 256;
+use core::ops::Range;
 
 /// One totally ordered log on one medium, open for appending.
 ///
@@ -33,26 +32,26 @@ pub struct Log<M, B> {
     buffer: B,
     ring: Ring,
     state: State,
+    full: FullPolicy,
     durable: u64,
     damaged: u64,
     outbound: u64,
     torn_bytes: u32,
     epochs_lost: u32,
+    /// Where the log ended when it was mounted; torn bytes may follow.
+    resumed_from: u32,
     /// True once this mount wrote its epoch: only then may it append.
     opened: bool,
     /// True when the next frame may say that everything before it is durable.
     synced: bool,
-    /// Cursors, by their place in the state, whose commit holds in memory and found no room on the medium.
-    unsaved: u8,
+    /// True when the next segment's slot is erased.
+    next_is_ready: bool,
+    /// Cursors, by their id, whose commit holds in memory and found no room on the medium.
+    unsaved: CursorSet,
     poisoned: bool,
 }
 
-const _: () = assert!(CURSORS_MAX <= 8, "one bit for each cursor");
-
-/// What a segment keeps for records besides its header and [`CONTROL_RESERVE`]: topics and cursors are refused before their
-/// snapshot would leave less.
-const RECORD_ROOM: u32 = 64;
-
+#[both(AFIT)]
 impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// Creates a log with the random id `id` on a medium that holds none, and makes it durable.
     ///
@@ -62,20 +61,19 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// # Errors
     ///
     /// [`MountError::Exists`] when there is a log already. The slots of other data are not touched before the ring reaches them.
-    pub fn create(
+    pub async fn create(
         mut medium: M,
         buffer: B,
         id: LogId,
         now_ms: u64,
     ) -> Result<Self, MountError<M::Error>> {
-        match Ring::survey(&mut medium) {
+        match Ring::survey(&mut medium).await {
             Ok(ring) => return Err(MountError::Exists(ring.log)),
             Err(MountError::NoLog { .. }) => {}
             Err(other) => return Err(other),
         }
-        let geometry = medium.geometry();
         let newest = SegmentHeader {
-            geometry,
+            geometry: medium.geometry(),
             slot: 0,
             log: id,
             generation: 0,
@@ -84,11 +82,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             epoch: 1,
             snapshot_len: 0,
         };
-        let ring = Ring { log: id, geometry, oldest: 0, newest, end: End::start_of(&newest) };
-        let state = State::default();
-        let mounted = Mounted { ring, state, damaged: 0, torn_bytes: 0, epochs_lost: 0 };
+        let mounted = Mounted::new(Ring::of(newest), State::default());
         let mut log = Self::from_mounted(medium, buffer, mounted);
-        log.write_header(newest).map_err(|error| match error {
+        log.write_header(newest).await.map_err(|error| match error {
             AppendError::Medium(error) => MountError::Medium(error),
             AppendError::TooLarge { frame_bytes, .. } => {
                 MountError::BufferTooSmall { needed: frame_bytes }
@@ -102,35 +98,42 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// Mounts the log that the medium holds. Writes nothing; damage costs the damaged records and is counted in [`damaged`](Self::damaged).
     ///
     /// Everything found is durable afterwards: an owner that was killed may have left bytes that were written and not synced.
-    /// Costs one header read for each segment, one sync, then one pass over the newest segment.
+    /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header otherwise, and on rings of up to 16
+    /// segments), one pass over the newest segment, and one sync.
     /// Power loss: changes nothing.
     ///
     /// # Errors
     ///
     /// [`MountError`]: there is no log, it has another geometry or a newer version, or the device failed.
-    pub fn mount(mut medium: M, buffer: B) -> Result<Self, MountError<M::Error>> {
-        let mounted = mount(&mut medium)?;
+    pub async fn mount(mut medium: M, buffer: B) -> Result<Self, MountError<M::Error>> {
+        let mounted = mount(&mut medium).await?;
         medium.adopt(mounted.ring.newest.slot);
-        medium.sync()?;
+        medium.sync().await?;
         Ok(Self::from_mounted(medium, buffer, mounted))
     }
 
     fn from_mounted(medium: M, buffer: B, mounted: Mounted) -> Self {
-        let Mounted { ring, state, damaged, torn_bytes, epochs_lost } = mounted;
+        let Mounted { mut ring, state, damaged, torn_bytes, epochs_lost, resume_at, next_is_ready } =
+            mounted;
+        let resumed_from = ring.end.position;
+        ring.end.position = resume_at;
         let durable = ring.end.offset;
         Self {
             medium,
             buffer,
             ring,
             state,
+            full: FullPolicy::default(),
             durable,
             damaged,
             outbound: durable,
             torn_bytes,
             epochs_lost,
+            resumed_from,
             opened: false,
             synced: true,
-            unsaved: 0,
+            next_is_ready,
+            unsaved: CursorSet::default(),
             poisoned: false,
         }
     }
@@ -138,42 +141,62 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// Appends one event and gives its offset. It is visible at once and durable after the next [`sync`](Self::sync).
     ///
     /// `now_ms`: ms since 1970-01-01 UTC. A clock that runs backwards is held at the last record's time.
-    /// Costs one program of the frame; when the segment is full also one sync, erase, program and sync. The first append of a mount costs one frame and one sync more.
+    /// Costs one program of the frame and no read; when the segment is full also one sync, one program of the next segment's
+    /// header and a sync, and an erase unless [`maintain`](Self::maintain) did it before. The first append of a mount costs one frame
+    /// and one sync more.
     /// Power loss before the sync: the record is whole or absent.
     ///
     /// # Errors
     ///
     /// [`AppendError`]; nothing was stored and everything acknowledged before still holds.
-    pub fn append(&mut self, event: &Event<'_>, now_ms: u64) -> Result<u64, AppendError<M::Error>> {
+    pub async fn append(
+        &mut self,
+        event: &Event<'_>,
+        now_ms: u64,
+    ) -> Result<u64, AppendError<M::Error>> {
+        Ok(self.append_batch(core::slice::from_ref(event), now_ms).await?.start)
+    }
+
+    /// Appends several events in one program and gives their offsets. Otherwise as [`append`](Self::append).
+    ///
+    /// All frames must fit the frame buffer together, and one segment. All have the same time.
+    /// Power loss before the sync: the first of them, some or all, are there; each is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]; nothing of the batch was stored and everything acknowledged before still holds.
+    pub async fn append_batch(
+        &mut self,
+        events: &[Event<'_>],
+        now_ms: u64,
+    ) -> Result<Range<u64>, AppendError<M::Error>> {
         self.usable()?;
-        if event.key.is_some_and(|key| key.len() > KEY_LEN_MAX) {
-            return Err(AppendError::BadLength { what: "key", limit: KEY_LEN_MAX });
+        let first = self.ring.end.offset;
+        if events.is_empty() {
+            return Ok(first..first);
         }
-        if self.state.topic(event.topic).is_none() {
-            return Err(AppendError::Unknown { what: "topic" });
-        }
-        let length = self.checked_len(event)?;
-        if self.ring.end.offset >= OFFSET_MAX {
-            return Err(AppendError::TooMany { what: "record", limit: usize::MAX });
-        }
+        let length = self.checked_len(events)?;
         let time = now_ms.max(self.ring.end.time);
-        let time_delta = self.make_room(length, time, CONTROL_RESERVE)?;
-        let header = FrameHeader {
-            crc: 0,
-            payload_len: u32::try_from(event.payload.len()).unwrap_or(PAYLOAD_LEN_MAX),
-            kind: Kind::Record,
-            class: event.class,
-            has_key: event.key.is_some(),
-            synced: self.synced,
-            topic: event.topic.get(),
-            offset_low: low_16(self.ring.end.offset),
-            time_delta,
-        };
-        self.program_frame(header, event.key.unwrap_or_default(), event.payload)?;
-        self.ring.end.time = time;
-        let offset = self.ring.end.offset;
-        self.ring.end.offset += 1;
-        Ok(offset)
+        let since_base = self.make_room(length, time, CONTROL_RESERVE).await?;
+        let (mut end, mut used, mut synced) = (self.ring.end, 0, self.synced);
+        for event in events {
+            let has_key = event.key.is_some();
+            let header = FrameHeader {
+                crc: 0,
+                form: end.form(event.topic.get(), event.payload.len(), has_key, since_base),
+                kind: Kind::Record,
+                class: event.class,
+                has_key,
+                synced,
+                topic: event.topic.get(),
+                payload_len: u32::try_from(event.payload.len()).unwrap_or(PAYLOAD_LEN_MAX),
+            };
+            let key = event.key.unwrap_or_default();
+            used = self.compose(&mut end, used, header, key, event.payload)?;
+            synced = false;
+        }
+        self.program(used, end).await?;
+        Ok(first..end.offset)
     }
 
     /// Makes everything appended so far durable and gives the durable offset: every record below it survives any power cut.
@@ -181,13 +204,12 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// # Errors
     ///
     /// The device failed; the log is poisoned, and what was durable before still is.
-    pub fn sync(&mut self) -> Result<u64, AppendError<M::Error>> {
+    pub async fn sync(&mut self) -> Result<u64, AppendError<M::Error>> {
         self.usable()?;
         if !self.synced {
-            if let Err(error) = self.medium.sync() {
-                self.poisoned = true;
-                return Err(AppendError::Medium(error));
-            }
+            self.poisoned = true;
+            self.medium.sync().await?;
+            self.poisoned = false;
             self.synced = true;
         }
         self.durable = self.ring.end.offset;
@@ -201,13 +223,60 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// # Errors
     ///
     /// [`ReadError`]; the reader stays where it was. Damage is not an error but a gap.
-    pub fn read<'b>(
+    pub async fn read<'b>(
         &mut self,
         reader: &mut Reader,
         limit: u64,
         buffer: &'b mut [u8],
     ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
-        reader.next(&mut self.medium, &self.ring, limit, buffer)
+        reader.next(&mut self.medium, &self.ring, limit, buffer).await
+    }
+
+    /// The record or gap before the one that was read last: newest first. Otherwise as [`read`](Self::read), without a limit.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; the reader stays where it was.
+    pub async fn read_back<'b, const N: usize>(
+        &mut self,
+        reader: &mut BackReader<N>,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
+        reader.next(&mut self.medium, &self.ring, buffer).await
+    }
+
+    /// The offset of the first record that is not older than `time_ms`, or [`visible`](Self::visible) when all are older.
+    ///
+    /// Costs at most 2 log2(segments) + 8 header reads and a pass over one segment.
+    ///
+    /// # Errors
+    ///
+    /// The device could not read.
+    pub async fn seek_time(&mut self, time_ms: u64) -> Result<u64, ReadError<M::Error>> {
+        seek_time(&mut self.medium, &self.ring, time_ms).await
+    }
+
+    /// Does ahead of time what the next append would have to do: erases the segment that comes next, when the
+    /// [policy](Self::set_full_policy) lets it go. Call it when there is time, so that [`append`](Self::append) never erases.
+    ///
+    /// `erases`: how many erases there is time for; one is ever enough. Gives whether the next segment is ready.
+    /// The log remembers over restarts (one 24-byte frame), so that a segment is erased once however often the power goes.
+    /// Power loss: the segment that was being erased is erased again; its records had been released by every cursor that counts.
+    ///
+    /// # Errors
+    ///
+    /// The medium's. A failed erase may be tried again.
+    pub async fn maintain(&mut self, erases: u32) -> Result<bool, AppendError<M::Error>> {
+        self.usable()?;
+        if !self.next_is_ready && erases > 0 && self.next_is_free().await? {
+            self.make_ready().await?;
+        }
+        Ok(self.next_is_ready)
+    }
+
+    /// What to do when the log is full; [`FullPolicy::Refuse`] unless set. Not stored: set it after each mount.
+    pub fn set_full_policy(&mut self, full: FullPolicy) {
+        self.full = full;
     }
 
     /// The log's id.
@@ -235,12 +304,12 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// # Errors
     ///
     /// The device could not read.
-    pub fn earliest(&mut self) -> Result<u64, M::Error> {
-        self.ring.earliest(&mut self.medium)
+    pub async fn earliest(&mut self) -> Result<u64, M::Error> {
+        Ok(self.ring.oldest_header(&mut self.medium).await?.base_offset)
     }
 
     /// Bytes behind the end that mounting found written and not valid: what a power cut tore, or durable records at the very end
-    /// that rotted, which cannot be told apart. They are overwritten; no identity that they may have had is given again.
+    /// that rotted, which cannot be told apart. They are overwritten, or passed over where words are programmed once; no identity that they may have had is given again.
     pub fn torn_bytes(&self) -> u32 {
         self.torn_bytes
     }
@@ -290,15 +359,27 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         if self.poisoned { Err(AppendError::Poisoned) } else { Ok(()) }
     }
 
-    /// Bytes of the event's frame, if buffer and segments can hold it.
-    fn checked_len(&self, event: &Event<'_>) -> Result<u32, AppendError<M::Error>> {
+    /// Bytes of the events' frames at the most, if they can be stored.
+    fn checked_len(&self, events: &[Event<'_>]) -> Result<u32, AppendError<M::Error>> {
         let geometry = &self.ring.geometry;
-        let key = event.key.map_or(0, |key| key.len() + 1);
         let align = to_usize(geometry.align());
-        let payload_at = (to_usize(FRAME_HEADER_LEN) + key).next_multiple_of(align);
-        let frame_bytes =
-            payload_at.saturating_add(event.payload.len()).div_ceil(align).saturating_mul(align);
-        // A record must fit an empty segment beside the largest snapshot, or it could never be stored.
+        let mut frame_bytes = 0usize;
+        for event in events {
+            if event.key.is_some_and(|key| key.len() > KEY_LEN_MAX) {
+                return Err(AppendError::BadLength { what: "key", limit: KEY_LEN_MAX });
+            }
+            if self.state.topic(event.topic).is_none() {
+                return Err(AppendError::Unknown { what: "topic" });
+            }
+            let key = event.key.map_or(0, |key| key.len() + 1);
+            let payload_at = (to_usize(LONG_HEADER_LEN) + key).next_multiple_of(align);
+            let length = payload_at.saturating_add(event.payload.len()).div_ceil(align);
+            frame_bytes = frame_bytes.saturating_add(length.saturating_mul(align));
+        }
+        if self.ring.end.offset.saturating_add(events.len() as u64) > OFFSET_MAX {
+            return Err(AppendError::TooMany { what: "record", limit: usize::MAX });
+        }
+        // Records must fit an empty segment beside the largest snapshot, or they could never be stored.
         let segment_room = geometry
             .segment_size()
             .saturating_sub(CONTROL_RESERVE)

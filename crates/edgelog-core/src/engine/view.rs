@@ -1,11 +1,15 @@
 //! Reading a log without owning it: for other processes, and for images pulled from a chip.
 
+use super::back::BackReader;
+use super::both;
+use super::medium::Medium;
+use super::mount::{AtInvalid, Mounted, mount, walk};
+use super::reader::{Reader, seek_time};
+use super::ring::Ring;
+use super::segment::read_snapshot;
 use crate::error::{MountError, ReadError};
-use crate::medium::Medium;
-use crate::mount::{AtInvalid, Mounted, mount, walk};
-use crate::reader::{Item, Reader};
-use crate::ring::Ring;
-use crate::segment::read_snapshot;
+use crate::geometry::Geometry;
+use crate::item::Item;
 use crate::state::{Cursor, Topic};
 use crate::types::LogId;
 
@@ -18,14 +22,15 @@ pub struct LogView<M> {
     mounted: Mounted,
 }
 
+#[both(AFIT)]
 impl<M: Medium> LogView<M> {
     /// Looks at the log that the medium holds. Costs one header read for each segment, then one pass over the newest segment.
     ///
     /// # Errors
     ///
     /// [`MountError`]: there is no log, it has another geometry or a newer version, or the device failed.
-    pub fn open(mut medium: M) -> Result<Self, MountError<M::Error>> {
-        let mounted = mount(&mut medium)?;
+    pub async fn open(mut medium: M) -> Result<Self, MountError<M::Error>> {
+        let mounted = mount(&mut medium).await?;
         Ok(Self { medium, mounted })
     }
 
@@ -34,11 +39,11 @@ impl<M: Medium> LogView<M> {
     /// # Errors
     ///
     /// As [`open`](Self::open); the view stays as it was.
-    pub fn refresh(&mut self) -> Result<(), MountError<M::Error>> {
+    pub async fn refresh(&mut self) -> Result<(), MountError<M::Error>> {
         let Self { medium, mounted } = self;
-        let mut ring = Ring::survey(medium)?;
+        let mut ring = Ring::survey(medium).await?;
         if ring.log != mounted.ring.log {
-            *mounted = mount(medium)?;
+            *mounted = mount(medium).await?;
             return Ok(());
         }
         // On copies, so that a failure half way leaves the view as it was.
@@ -47,25 +52,59 @@ impl<M: Medium> LogView<M> {
             ring.end = mounted.ring.end;
             AtInvalid::Stop
         } else {
-            read_snapshot(medium, &ring.newest, &mut state)?.map_err(|_| MountError::TooMany)?;
+            read_snapshot(medium, &ring.newest, &mut state)
+                .await?
+                .map_err(|_| MountError::TooMany)?;
             AtInvalid::LookAhead
         };
-        mounted.damaged += walk(medium, &mut ring, &mut state, at_invalid)?;
+        mounted.damaged += walk(medium, &mut ring, &mut state, at_invalid).await?;
         (mounted.ring, mounted.state) = (ring, state);
         Ok(())
     }
 
-    /// The next record or gap that was visible at the last refresh. See [`Log::read`](crate::Log::read).
+    /// The next record or gap that was visible at the last refresh. See [`Log::read`](super::Log::read).
     ///
     /// # Errors
     ///
     /// [`ReadError`]; the reader stays where it was.
-    pub fn read<'b>(
+    pub async fn read<'b>(
         &mut self,
         reader: &mut Reader,
         buffer: &'b mut [u8],
     ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
-        reader.next(&mut self.medium, &self.mounted.ring, u64::MAX, buffer)
+        reader.next(&mut self.medium, &self.mounted.ring, u64::MAX, buffer).await
+    }
+
+    /// Newest first. See [`Log::read_back`](super::Log::read_back).
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; the reader stays where it was.
+    pub async fn read_back<'b, const N: usize>(
+        &mut self,
+        reader: &mut BackReader<N>,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
+        reader.next(&mut self.medium, &self.mounted.ring, buffer).await
+    }
+
+    /// The offset of the first record that is not older than `time_ms`. See [`Log::seek_time`](super::Log::seek_time).
+    ///
+    /// # Errors
+    ///
+    /// The device could not read.
+    pub async fn seek_time(&mut self, time_ms: u64) -> Result<u64, ReadError<M::Error>> {
+        seek_time(&mut self.medium, &self.mounted.ring, time_ms).await
+    }
+
+    /// Bytes behind the end that are written and do not verify, at the time when the view was opened.
+    pub fn torn_bytes(&self) -> u32 {
+        self.mounted.torn_bytes
+    }
+
+    /// The sizes that the log was created with.
+    pub fn geometry(&self) -> Geometry {
+        self.mounted.ring.geometry
     }
 
     /// The log's id.
@@ -88,8 +127,8 @@ impl<M: Medium> LogView<M> {
     /// # Errors
     ///
     /// The device could not read.
-    pub fn earliest(&mut self) -> Result<u64, M::Error> {
-        self.mounted.ring.earliest(&mut self.medium)
+    pub async fn earliest(&mut self) -> Result<u64, M::Error> {
+        Ok(self.mounted.ring.oldest_header(&mut self.medium).await?.base_offset)
     }
 
     /// Durable records that were found damaged at or near the end of the log.

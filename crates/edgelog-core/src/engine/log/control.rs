@@ -1,23 +1,24 @@
 //! Topics, cursors, commits and anchors: the log's own entries, written between records.
 
-use super::{ANCHOR_RESERVE, CONTROL_RESERVE, Log, RECORD_ROOM};
+use super::{Log, Medium, both};
 use crate::error::AppendError;
 use crate::format::{
-    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FrameHeader, Kind, SEGMENT_HEADER_LEN,
-    TOPIC_NAME_LEN_MAX,
+    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FrameHeader, Kind, LONG_HEADER_LEN,
+    SEGMENT_HEADER_LEN, TOPIC_NAME_LEN_MAX,
 };
-use crate::medium::Medium;
-use crate::segment::{low_16, to_usize};
+use crate::place::{Place, to_usize};
+use crate::policy::{ANCHOR_RESERVE, CONTROL_RESERVE, RECORD_ROOM};
 use crate::state::{CURSOR_ITEMS_LEN, CURSORS_MAX, TOPIC_ITEM_LEN, TOPICS_MAX};
 use crate::types::{Class, CursorId, TopicId};
 
+#[both(AFIT)]
 impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// The id of the topic `name`, which is created when it is new (one small frame).
     ///
     /// # Errors
     ///
     /// [`AppendError::BadLength`] (1 to [`TOPIC_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`TOPICS_MAX`], or the medium's.
-    pub fn topic(&mut self, name: &str) -> Result<TopicId, AppendError<M::Error>> {
+    pub async fn topic(&mut self, name: &str) -> Result<TopicId, AppendError<M::Error>> {
         if let Some(id) = self.state.topic_named(name) {
             return Ok(id);
         }
@@ -31,7 +32,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             let limit = self.state.topics.len();
             return Err(AppendError::TooMany { what: "topic", limit });
         }
-        self.control(&[Control::Topic { topic: id, name }], CONTROL_RESERVE)?;
+        self.control(&[Control::Topic { topic: id, name }], CONTROL_RESERVE).await?;
         Ok(TopicId(id))
     }
 
@@ -40,7 +41,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// # Errors
     ///
     /// [`AppendError::BadLength`] (1 to [`CURSOR_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`CURSORS_MAX`], or the medium's.
-    pub fn cursor(&mut self, name: &str, start: u64) -> Result<CursorId, AppendError<M::Error>> {
+    pub async fn cursor(
+        &mut self,
+        name: &str,
+        start: u64,
+    ) -> Result<CursorId, AppendError<M::Error>> {
         if let Some(id) = self.state.cursor_named(name) {
             return Ok(id);
         }
@@ -54,7 +59,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             return Err(AppendError::TooMany { what: "cursor", limit });
         }
         let commit = Control::Commit { id, offset: start.min(self.durable), mark: 0 };
-        self.control(&[Control::Cursor { id, name }, commit], 0)?;
+        self.control(&[Control::Cursor { id, name }, commit], 0).await?;
         Ok(CursorId(id))
     }
 
@@ -67,20 +72,20 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// # Errors
     ///
     /// The medium's, or [`AppendError::Full`]: the commit holds in memory and is stored when a segment is free.
-    pub fn commit(
+    pub async fn commit(
         &mut self,
         cursor: CursorId,
         offset: u64,
         mark: i64,
     ) -> Result<(), AppendError<M::Error>> {
-        let Some(place) = self.state.cursors.iter().position(|known| known.id == cursor) else {
+        let Some(known) = self.state.cursor(cursor) else {
             return Err(AppendError::Unknown { what: "cursor" });
         };
-        let current = self.state.cursors.get(place).map_or((0, 0), |c| (c.offset, c.mark));
+        let current = (known.offset, known.mark);
         let wanted = (offset.min(self.durable), mark);
         // A commit that is late says again what holds, because that may not be stored yet.
         let next = if wanted.0 < current.0 { current } else { wanted };
-        if next == current && self.unsaved & (1 << place) == 0 {
+        if next == current && !self.unsaved.contains(cursor) {
             return Ok(());
         }
         self.usable()?;
@@ -90,12 +95,12 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         let generation = self.ring.newest.generation;
         // A commit is true whether it is stored or not, and may be what frees the next segment, whose snapshot then has it.
         let _ = self.state.apply(&commit);
-        self.unsaved |= 1 << place;
-        let time_delta = self.make_room(length, self.ring.end.time, ANCHOR_RESERVE)?;
+        self.unsaved.insert(cursor);
+        let since_base = self.make_room(length, self.ring.end.time, ANCHOR_RESERVE).await?;
         if self.ring.newest.generation == generation {
-            self.program_control(&commit, time_delta)?;
+            self.program_control(&commit, since_base).await?;
         }
-        self.unsaved &= !(1 << place);
+        self.unsaved.remove(cursor);
         Ok(())
     }
 
@@ -104,7 +109,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// # Errors
     ///
     /// [`AppendError::BadLength`], [`AppendError::Unknown`], [`AppendError::Full`], or the medium's.
-    pub fn set_anchor(
+    pub async fn set_anchor(
         &mut self,
         cursor: CursorId,
         bytes: &[u8],
@@ -115,7 +120,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         if !(1..=ANCHOR_LEN_MAX).contains(&bytes.len()) {
             return Err(AppendError::BadLength { what: "anchor", limit: ANCHOR_LEN_MAX });
         }
-        self.control(&[Control::Anchor { id: cursor.0, bytes }], 0)
+        self.control(&[Control::Anchor { id: cursor.0, bytes }], 0).await
     }
 
     /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor.
@@ -138,7 +143,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     }
 
     /// Writes control entries and folds them into the state, all in one segment.
-    pub(super) fn control(
+    pub(super) async fn control(
         &mut self,
         controls: &[Control<'_>],
         reserve: u32,
@@ -148,9 +153,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         for control in controls {
             length = length.saturating_add(self.control_len(control)?);
         }
-        let time_delta = self.make_room(length, self.ring.end.time, reserve)?;
+        let since_base = self.make_room(length, self.ring.end.time, reserve).await?;
+        let (mut end, mut used) = (self.ring.end, 0);
         for control in controls {
-            self.program_control(control, time_delta)?;
+            used = self.compose_control(&mut end, used, control, since_base)?;
+        }
+        self.program(used, end).await?;
+        for control in controls {
             if self.state.apply(control).is_err() {
                 return Err(AppendError::TooMany { what: "topic or cursor", limit: CURSORS_MAX });
             }
@@ -158,40 +167,48 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         Ok(())
     }
 
+    pub(super) async fn program_control(
+        &mut self,
+        control: &Control<'_>,
+        since_base: u32,
+    ) -> Result<(), AppendError<M::Error>> {
+        let mut end = self.ring.end;
+        let used = self.compose_control(&mut end, 0, control, since_base)?;
+        self.program(used, end).await
+    }
+
+    fn compose_control(
+        &mut self,
+        end: &mut Place,
+        used: usize,
+        control: &Control<'_>,
+        since_base: u32,
+    ) -> Result<usize, AppendError<M::Error>> {
+        let (kind, id, body) = control.emit();
+        let header = FrameHeader {
+            crc: 0,
+            form: end.long(since_base),
+            kind: Kind::Control,
+            class: Class::Critical,
+            has_key: false,
+            synced: self.synced && used == 0,
+            topic: u16::from_le_bytes([kind as u8, id]),
+            payload_len: u32::try_from(body.len()).unwrap_or(0),
+        };
+        self.compose(end, used, header, &[], &body)
+    }
+
     /// Bytes of a control entry's frame, if the buffer can hold it.
     pub(super) fn control_len(&self, control: &Control<'_>) -> Result<u32, AppendError<M::Error>> {
-        let (kind, id, body) = control.emit();
-        let length =
-            self.control_header(kind as u8, id, body.len()).frame_len(0, &self.ring.geometry);
+        let (_, _, body) = control.emit();
+        let geometry = &self.ring.geometry;
+        let body_len = u32::try_from(body.len()).unwrap_or(0);
+        let length = geometry.align_up(geometry.align_up(LONG_HEADER_LEN) + body_len);
         let (frame_bytes, limit) = (to_usize(length), self.buffer.as_ref().len());
         if frame_bytes <= limit {
             Ok(length)
         } else {
             Err(AppendError::TooLarge { frame_bytes, limit })
-        }
-    }
-
-    pub(super) fn program_control(
-        &mut self,
-        control: &Control<'_>,
-        time_delta: u32,
-    ) -> Result<(), AppendError<M::Error>> {
-        let (kind, id, body) = control.emit();
-        let header = FrameHeader { time_delta, ..self.control_header(kind as u8, id, body.len()) };
-        self.program_frame(header, &[], &body)
-    }
-
-    pub(super) fn control_header(&self, kind: u8, id: u8, body_len: usize) -> FrameHeader {
-        FrameHeader {
-            crc: 0,
-            payload_len: u32::try_from(body_len).unwrap_or(0),
-            kind: Kind::Control,
-            class: Class::Critical,
-            has_key: false,
-            synced: self.synced,
-            topic: u16::from_le_bytes([kind, id]),
-            offset_low: low_16(self.ring.end.offset),
-            time_delta: 0,
         }
     }
 }

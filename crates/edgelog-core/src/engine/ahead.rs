@@ -1,0 +1,241 @@
+//! Looking for frames behind bytes that do not validate: what a power cut tore, or damage.
+
+use super::both;
+use super::medium::Medium;
+use super::segment::{WINDOW_LEN, frame_and_crc, read};
+use crate::format::{
+    CONTROL_BODY_MAX, Control, Crc, EPOCH_BODY_LEN, Form, FrameHeader, Kind, LONG_HEADER_LEN,
+    SHORT_HEADER_LEN,
+};
+use crate::geometry::Geometry;
+use crate::place::{Found, Frame, Place, low_16, to_usize};
+use crate::state::TOPICS_MAX;
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Epoch frames: they say which bytes before them are dead.
+    Epoch,
+    /// Frames that say that everything before them was durable.
+    Synced,
+    /// Any frame.
+    Any,
+}
+
+/// Where a look ahead goes: from the place on, which did not validate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// Where the segment, or the known part of it, ends.
+    pub(crate) until: u32,
+    /// No record at or above this offset can stand there: it would be one that a crash took away.
+    pub(crate) below: u64,
+}
+
+/// What looking ahead in one segment has found and may still cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// Bytes of frames that may be verified in vain. Honest bytes hardly ever look like a frame; without a limit, bytes made to
+    /// look like many long frames would cost a pass over the segment for each of them.
+    bytes: u64,
+    /// The next epoch frame, once it was looked for: many holes must not cost a pass over the segment each.
+    epoch: Option<Option<Found>>,
+}
+
+impl Budget {
+    pub(crate) const fn new(geometry: &Geometry) -> Self {
+        Self { bytes: 64 * geometry.segment_size() as u64, epoch: None }
+    }
+
+    /// Takes `bytes` from the budget, if it has them.
+    const fn spend(&mut self, bytes: u64) -> bool {
+        match self.bytes.checked_sub(bytes) {
+            Some(left) => {
+                self.bytes = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// How many epoch frames a damaged stretch may have held for the frames behind it to be tried. An epoch frame behind the
+/// damage tells the epochs itself, so this limits only what stands before the next one.
+const EPOCHS_AHEAD: u32 = 8;
+
+/// Bytes of the smallest epoch frame.
+pub(crate) const EPOCH_FRAME_LEN: u32 = LONG_HEADER_LEN + EPOCH_BODY_LEN;
+
+/// What verifying a key may cost at most.
+const KEY_COST: u32 = 256;
+
+/// What comparing with one epoch and offset costs.
+const TRY_COST: u64 = 12;
+
+/// The first frame that counts behind a place that did not validate. Frames among bytes that a later epoch frame says were torn
+/// do not count, even when they validate: a mount found the end of the log before them.
+#[both(AFIT)]
+pub(crate) async fn next_frame<M: Medium>(
+    medium: &mut M,
+    place: &Place,
+    ahead: Ahead,
+    budget: &mut Budget,
+) -> Result<Option<Found>, M::Error> {
+    let epoch = match budget.epoch {
+        Some(None) => None,
+        Some(Some(found)) if found.frame.position > place.position => Some(found),
+        _ => look_ahead(medium, place, ahead, Want::Epoch, budget).await?,
+    };
+    budget.epoch = Some(epoch);
+    let until = epoch.map_or(ahead.until, |found| found.resumed_from);
+    let before = Ahead { until, ..ahead };
+    let any = look_ahead(medium, place, before, Want::Any, budget).await?;
+    Ok(any.or(epoch))
+}
+
+/// The first frame behind the place that validates and is what is wanted, with what it is bound to: the epoch in force or, when
+/// epoch frames were damaged, one of the next; the offset of the place or, when records were damaged, one of the next.
+/// Costs one pass over the headers and at most `budget` bytes of frames.
+#[both(AFIT)]
+pub(crate) async fn look_ahead<M: Medium>(
+    medium: &mut M,
+    place: &Place,
+    ahead: Ahead,
+    want: Want,
+    budget: &mut Budget,
+) -> Result<Option<Found>, M::Error> {
+    let geometry = medium.geometry();
+    let slot = geometry.slot(place.generation);
+    let mut window = [0; WINDOW_LEN];
+    let (mut window_at, mut loaded) = (place.position, 0);
+    let mut position = place.position.saturating_add(geometry.align());
+    while position.saturating_add(SHORT_HEADER_LEN) <= ahead.until {
+        let wanted = LONG_HEADER_LEN.min(ahead.until - position);
+        if position + wanted > window_at + loaded {
+            let length = to_usize(ahead.until - position).min(WINDOW_LEN);
+            let Some(bytes) = window.get_mut(..length) else { break };
+            read(medium, slot, position, bytes).await?;
+            (window_at, loaded) = (position, u32::try_from(length).unwrap_or(0));
+        }
+        let start = to_usize(position - window_at);
+        let header = window.get(start..start + to_usize(wanted)).and_then(FrameHeader::parse);
+        if let Some(header) = header
+            && is_wanted(&header, want)
+            && let Some(bounds) = bounds(medium, &header, position, place, ahead).await?
+            && budget.spend(bounds.cost(&header))
+            && let Some((frame, crc)) = frame_and_crc(medium, place, position, ahead.until).await?
+            && let Some(found) = bounds.find(frame, &crc)
+        {
+            return Ok(Some(found));
+        }
+        position = position.saturating_add(geometry.align());
+    }
+    Ok(None)
+}
+
+fn is_wanted(header: &FrameHeader, want: Want) -> bool {
+    match want {
+        Want::Epoch => header.is_epoch(),
+        Want::Synced => header.synced,
+        Want::Any => true,
+    }
+}
+
+/// The epochs and offsets that a frame behind damage may be bound to.
+struct Bounds {
+    epochs: (u32, u32),
+    offsets: (u64, u64),
+    resumed_from: u32,
+}
+
+/// Of a frame that can stand at `position`. A damaged stretch of n bytes held at most n / 8 frames, which bounds the offset of the
+/// next one. Only an epoch frame may be further ahead: it tells its offset in full, and a cursor may have moved it.
+#[both(AFIT)]
+async fn bounds<M: Medium>(
+    medium: &mut M,
+    header: &FrameHeader,
+    position: u32,
+    place: &Place,
+    ahead: Ahead,
+) -> Result<Option<Bounds>, M::Error> {
+    if header.is_epoch() {
+        return epoch_bounds(medium, header, position, place, ahead).await;
+    }
+    let held = (position - place.position) / SHORT_HEADER_LEN;
+    let epochs = ((position - place.position) / EPOCH_FRAME_LEN).min(EPOCHS_AHEAD);
+    let plausible = match header.kind {
+        Kind::Record => usize::from(header.topic) < TOPICS_MAX,
+        Kind::Control => !header.has_key && header.payload_len <= CONTROL_BODY_MAX,
+    };
+    // The offset of a control frame is that of the record behind it.
+    let last = match header.kind {
+        Kind::Record => ahead.below.saturating_sub(1),
+        Kind::Control => ahead.below,
+    };
+    let bounds = match header.form {
+        Form::Short { .. } => {
+            let most = place.offset.saturating_add(u64::from(held)).min(last);
+            Bounds {
+                epochs: (place.epoch, place.epoch),
+                offsets: (place.offset, most),
+                resumed_from: position,
+            }
+        }
+        Form::Long { offset_low, .. } => {
+            let skipped = u32::from(offset_low.wrapping_sub(low_16(place.offset)));
+            let offset = place.offset.saturating_add(u64::from(skipped));
+            if skipped > held || offset > last {
+                return Ok(None);
+            }
+            let epochs = (place.epoch, place.epoch.saturating_add(epochs));
+            Bounds { epochs, offsets: (offset, offset), resumed_from: position }
+        }
+    };
+    Ok(Some(bounds).filter(|bounds| plausible && bounds.offsets.0 <= bounds.offsets.1))
+}
+
+/// An epoch frame's own unverified body says what to verify it with.
+#[both(AFIT)]
+async fn epoch_bounds<M: Medium>(
+    medium: &mut M,
+    header: &FrameHeader,
+    position: u32,
+    place: &Place,
+    ahead: Ahead,
+) -> Result<Option<Bounds>, M::Error> {
+    let geometry = medium.geometry();
+    let mut body = [0; EPOCH_BODY_LEN as usize];
+    let at = position.saturating_add(header.payload_at(0, &geometry));
+    let end = at.saturating_add(header.payload_len);
+    if header.payload_len != EPOCH_BODY_LEN || header.has_key || end > ahead.until {
+        return Ok(None);
+    }
+    read(medium, geometry.slot(place.generation), at, &mut body).await?;
+    let [kind, id] = header.topic.to_le_bytes();
+    let Some(Control::Epoch { previous, next_offset, resumed_from, .. }) =
+        Control::parse(kind, id, &body)
+    else {
+        return Ok(None);
+    };
+    let possible = previous >= place.epoch
+        && (place.offset..=ahead.below).contains(&next_offset)
+        && resumed_from <= position;
+    let (epochs, offsets) = ((previous, previous), (next_offset, next_offset));
+    Ok(possible.then_some(Bounds { epochs, offsets, resumed_from }))
+}
+
+impl Bounds {
+    fn cost(&self, header: &FrameHeader) -> u64 {
+        let tries = u64::from(self.epochs.1 - self.epochs.0 + 1) + self.offsets.1 - self.offsets.0;
+        let key = if header.has_key { KEY_COST } else { 0 };
+        u64::from(header.len() + key + header.payload_len) + tries * TRY_COST
+    }
+
+    fn find(&self, frame: Frame, crc: &Crc) -> Option<Found> {
+        let Self { resumed_from, .. } = *self;
+        let mut tries = (self.epochs.0..=self.epochs.1)
+            .flat_map(|epoch| (self.offsets.0..=self.offsets.1).map(move |offset| (epoch, offset)));
+        tries
+            .find(|&(epoch, offset)| crc.finish_frame(epoch, offset) == frame.header.crc)
+            .map(|(epoch, offset)| Found { frame, epoch, offset, resumed_from })
+    }
+}

@@ -1,0 +1,112 @@
+//! Reading newest first.
+
+use super::both;
+use super::medium::Medium;
+use super::reader::At;
+use super::ring::Ring;
+use super::segment::frame_into;
+use crate::error::ReadError;
+use crate::format::SegmentHeader;
+use crate::item::{Item, Record};
+use crate::place::Place;
+use crate::types::{Gap, GapReason};
+use heapless::Deque;
+
+/// A place in a log for reading backwards, to be handed to [`Log::read_back`](super::Log::read_back).
+///
+/// Frames only point forwards, so a segment is walked to find its last records, and the places of the last `N` (at least 1; 64 bytes
+/// each) are kept: reading a segment of n records costs n / `N` walks over it.
+#[derive(Clone, Debug)]
+pub struct BackReader<const N: usize = 8> {
+    offset: u64,
+    /// Where the records before `offset` stand, as far as they are known.
+    places: Deque<Place, N>,
+}
+
+#[both(AFIT)]
+impl<const N: usize> BackReader<N> {
+    const PLACES: () = assert!(N > 0, "a reader that knows no place cannot read");
+
+    /// A reader whose next record is the one before `offset`: [`visible`](super::Log::visible) for the newest.
+    #[must_use]
+    pub const fn before(offset: u64) -> Self {
+        let () = Self::PLACES;
+        Self { offset, places: Deque::new() }
+    }
+
+    /// Everything from this offset on was read, or was not asked for.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(crate) async fn next<'b, M: Medium>(
+        &mut self,
+        medium: &mut M,
+        ring: &Ring,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
+        self.offset = self.offset.min(ring.end.offset);
+        if self.offset == 0 {
+            return Ok(None);
+        }
+        let mut from = 0;
+        let mut reason = GapReason::Damaged;
+        if self.places.back().is_none_or(|place| place.generation < ring.oldest) {
+            self.places.clear();
+            let below = self.offset;
+            let older = |header: &SegmentHeader| header.base_offset < below;
+            let header = ring.last_where(medium, older).await?;
+            if header.base_offset >= below {
+                reason = GapReason::Evicted;
+            } else {
+                from = header.base_offset;
+                self.find_places(medium, ring, header).await?;
+            }
+        }
+        let Some(place) = self.places.back().copied() else {
+            return Ok(Some(Item::Gap(self.gap(from, reason))));
+        };
+        if place.offset + 1 < self.offset {
+            return Ok(Some(Item::Gap(self.gap(place.offset + 1, reason))));
+        }
+        match frame_into(medium, &place, ring.until(place.generation), buffer).await? {
+            Ok(Some(frame)) => {
+                self.places.pop_back();
+                self.offset = place.offset;
+                Ok(Some(Item::Record(Record::of(&place, &frame, &ring.geometry, buffer))))
+            }
+            Ok(None) => {
+                // It was there a moment ago: the device, or its owner, took it away.
+                self.places.pop_back();
+                Ok(Some(Item::Gap(self.gap(place.offset, reason))))
+            }
+            Err(needed) => Err(ReadError::BufferTooSmall { needed }),
+        }
+    }
+
+    fn gap(&mut self, from: u64, reason: GapReason) -> Gap {
+        let gap = Gap { from, to: self.offset, reason };
+        self.offset = from;
+        gap
+    }
+
+    /// Walks the segment up to the reader's offset and keeps the last places.
+    async fn find_places<M: Medium>(
+        &mut self,
+        medium: &mut M,
+        ring: &Ring,
+        header: SegmentHeader,
+    ) -> Result<(), ReadError<M::Error>> {
+        let mut at = At::start(header, GapReason::Damaged);
+        while at.place.generation == header.generation && at.place.offset < self.offset {
+            if let Some((place, _)) = at.step(medium, ring, u64::MAX, &mut []).await? {
+                if self.places.is_full() {
+                    self.places.pop_front();
+                }
+                let _ = self.places.push_back(place);
+            }
+        }
+        Ok(())
+    }
+}

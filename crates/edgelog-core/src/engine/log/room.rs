@@ -1,0 +1,301 @@
+//! Where the next frame goes: room in this segment, the next segment, and the epoch that opens both.
+
+use super::super::segment::{Header, frame_at, read_header};
+use super::{Log, Medium, both};
+use crate::error::AppendError;
+use crate::format::{
+    Control, Crc, FrameHeader, GENERATION_MAX, SEGMENT_HEADER_LEN, SegmentHeader, put,
+};
+use crate::place::{Frame, Place, to_usize};
+use crate::policy::FullPolicy;
+
+/// How often a mount tries its first frame at another place, each time twice as far: enough for any frame of erased bytes.
+const EPOCH_ATTEMPTS: u32 = 16;
+
+#[both(AFIT)]
+impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
+    /// Room for frames of `length` bytes, in this segment or, after a roll, in the next; gives their time since its base time.
+    /// Writes this mount's epoch before, if that is still to be done, but only when the frames have room too: a full log
+    /// refuses without a trace, or every restart would take from what is reserved.
+    ///
+    /// The last `reserve` bytes are only used when the next segment is free.
+    pub(super) async fn make_room(
+        &mut self,
+        length: u32,
+        time: u64,
+        reserve: u32,
+    ) -> Result<u32, AppendError<M::Error>> {
+        if !self.opened && self.next_epoch() == u32::MAX {
+            return Err(AppendError::TooMany { what: "epoch", limit: usize::MAX });
+        }
+        let epoch = self.epoch_entry();
+        let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
+        let length = length.saturating_add(epoch_len);
+        let mut attempts = 0;
+        // A segment spans 49 days; a later record begins the next one.
+        while let Ok(since_base) = u32::try_from(time.saturating_sub(self.ring.newest.base_time))
+            && self.fits(length, 0)
+            && (self.fits(length, reserve) || self.next_is_free().await?)
+        {
+            if self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await? {
+                return Ok(since_base);
+            }
+        }
+        self.roll(time).await?;
+        Ok(0)
+    }
+
+    /// The epoch of this mount's records.
+    fn next_epoch(&self) -> u32 {
+        let step = if self.opened { 0 } else { self.epochs_lost.saturating_add(1) };
+        self.ring.end.epoch.saturating_add(step)
+    }
+
+    fn epoch_entry(&self) -> Control<'static> {
+        Control::Epoch {
+            epoch: self.next_epoch(),
+            previous: self.ring.end.epoch,
+            next_offset: self.ring.end.offset,
+            resumed_from: self.resumed_from,
+        }
+    }
+
+    /// This mount's first frame: the next epoch, durable, so that what becomes visible now never shares an identity with
+    /// what a crash took away, and frames that the crash left behind the end never validate.
+    ///
+    /// False when the frame has to be tried again further on: where words are programmed once, torn words may read as erased and
+    /// take no second program, because they hold the erased value or were cut. Each try leaves out twice as much.
+    async fn open_epoch(
+        &mut self,
+        epoch: &Control<'_>,
+        since_base: u32,
+        attempts: &mut u32,
+    ) -> Result<bool, AppendError<M::Error>> {
+        let place = self.ring.end;
+        let programmed = self.program_control(epoch, since_base).await;
+        if self.medium.is_write_once() && *attempts < EPOCH_ATTEMPTS {
+            *attempts += 1;
+            let until = self.ring.geometry.segment_size();
+            if programmed.is_err() || frame_at(&mut self.medium, &place, until).await?.is_none() {
+                // Nothing of this mount is visible yet, so nothing depends on what was programmed here.
+                self.poisoned = false;
+                self.ring.end = place;
+                let left_out = self.control_len(epoch)? << (*attempts - 1);
+                let position = place.position.saturating_add(left_out);
+                self.ring.end.position = position.min(until);
+                return Ok(false);
+            }
+        }
+        programmed?;
+        self.sync().await?;
+        self.ring.end.epoch = self.next_epoch();
+        self.opened = true;
+        Ok(true)
+    }
+
+    fn fits(&self, length: u32, reserve: u32) -> bool {
+        let end = self.ring.end.position.saturating_add(length).saturating_add(reserve);
+        end <= self.ring.geometry.segment_size()
+    }
+
+    /// Whether the next slot holds nothing that is still needed.
+    pub(super) async fn next_is_free(&mut self) -> Result<bool, AppendError<M::Error>> {
+        let next = self.ring.newest.generation + 1;
+        let count = u64::from(self.ring.geometry.segment_count());
+        let Some(evicted) = next.checked_sub(count).filter(|&evicted| evicted >= self.ring.oldest)
+        else {
+            return Ok(true);
+        };
+        let needed_from = match self.full {
+            FullPolicy::DropOldest => return Ok(true),
+            FullPolicy::Refuse => self.state.least_commit(|_| true).unwrap_or(0),
+            FullPolicy::Protect(cursors) => {
+                self.state.least_commit(|cursor| cursors.contains(cursor)).unwrap_or(u64::MAX)
+            }
+        };
+        let keep_from = self.ring.next_header(&mut self.medium, evicted).await?.base_offset;
+        Ok(needed_from >= keep_from)
+    }
+
+    /// Erases the next segment, which is free, and takes a note of it in the log where there is room.
+    pub(super) async fn make_ready(&mut self) -> Result<(), AppendError<M::Error>> {
+        let generation = self.ring.newest.generation + 1;
+        if generation > GENERATION_MAX {
+            return Err(AppendError::Full);
+        }
+        self.erase(generation).await?;
+        self.poisoned = true;
+        self.medium.sync().await?;
+        self.poisoned = false;
+        self.next_is_ready = true;
+        let ready = Control::Ready { generation };
+        let epoch = self.epoch_entry();
+        let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
+        let since_base = self.ring.end.time.saturating_sub(self.ring.newest.base_time);
+        if let Ok(since_base) = u32::try_from(since_base)
+            && self.next_epoch() < u32::MAX
+            && self.fits(self.control_len(&ready)? + epoch_len, 0)
+        {
+            let mut attempts = 0;
+            if self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await? {
+                self.program_control(&ready, since_base).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Erases the slot of a generation that comes next. What it held is gone from then on, whatever the device says.
+    async fn erase(&mut self, generation: u64) -> Result<(), AppendError<M::Error>> {
+        let geometry = self.ring.geometry;
+        let evicted = (generation + 1).saturating_sub(u64::from(geometry.segment_count()));
+        self.ring.oldest = self.ring.oldest.max(evicted);
+        Ok(self.medium.erase(geometry.slot(generation)).await?)
+    }
+
+    /// Seals the segment and opens the next one, which begins this mount's epoch if nothing else did.
+    async fn roll(&mut self, time: u64) -> Result<(), AppendError<M::Error>> {
+        let generation = self.ring.newest.generation + 1;
+        if generation > GENERATION_MAX || !self.next_is_free().await? {
+            return Err(AppendError::Full);
+        }
+        self.sync().await?;
+        let header = SegmentHeader {
+            slot: self.ring.geometry.slot(generation),
+            generation,
+            base_offset: self.ring.end.offset,
+            base_time: time,
+            epoch: self.next_epoch(),
+            snapshot_len: 0,
+            ..self.ring.newest
+        };
+        self.write_header(header).await?;
+        self.opened = true;
+        Ok(())
+    }
+
+    /// Erases the slot of `header` unless it is ready, writes header and snapshot, and goes on behind them. Until the last sync
+    /// returns the log is as before.
+    pub(super) async fn write_header(
+        &mut self,
+        header: SegmentHeader,
+    ) -> Result<(), AppendError<M::Error>> {
+        let (header, length) = self.compose_header(header)?;
+        if !self.next_is_ready {
+            self.erase(header.generation).await?;
+        }
+        // A header that failed may be there all the same. Frames appended to the old segment after that would be lost to the
+        // next mount, which believes the header.
+        self.poisoned = true;
+        let written = self.program_header(&header, length).await;
+        if self.next_is_ready && !matches!(written, Ok(true)) {
+            // A slot that an earlier mount made ready may have met the header of a roll that a power cut stopped at its first word.
+            self.next_is_ready = false;
+            self.erase(header.generation).await?;
+            self.program_header(&header, length).await?;
+        } else {
+            written?;
+        }
+        self.next_is_ready = false;
+        self.poisoned = false;
+        let time = self.ring.end.time;
+        self.ring.newest = header;
+        self.ring.end = Place::start_of(&header);
+        self.ring.end.time = self.ring.end.time.max(time);
+        self.synced = true;
+        self.unsaved = crate::policy::CursorSet::default();
+        Ok(())
+    }
+
+    /// Programs the composed header and makes it durable. False when it then reads otherwise, which is only looked at where the slot
+    /// was ready.
+    async fn program_header(
+        &mut self,
+        header: &SegmentHeader,
+        length: u32,
+    ) -> Result<bool, AppendError<M::Error>> {
+        let bytes = self.buffer.as_ref().get(..to_usize(length)).unwrap_or_default();
+        self.medium.program(header.slot, 0, bytes).await?;
+        self.medium.sync().await?;
+        if !self.next_is_ready {
+            return Ok(true);
+        }
+        let read = read_header(&mut self.medium, header.slot).await?;
+        Ok(matches!(read, Header::Valid(read) if read == *header))
+    }
+
+    /// Header and snapshot in the buffer, with their length.
+    fn compose_header(
+        &mut self,
+        header: SegmentHeader,
+    ) -> Result<(SegmentHeader, u32), AppendError<M::Error>> {
+        let geometry = header.geometry;
+        let longest = to_usize(geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len()));
+        let buffer = self.buffer.as_mut();
+        let limit = buffer.len().min(to_usize(geometry.segment_size()));
+        let needed = AppendError::TooLarge { frame_bytes: longest, limit };
+        let Some((fixed, rest)) = buffer.split_first_chunk_mut() else { return Err(needed) };
+        let Some(length) = self.state.emit(rest) else { return Err(needed) };
+        let Ok(snapshot_len) = u32::try_from(length) else { return Err(needed) };
+        let header = SegmentHeader { snapshot_len, ..header };
+        *fixed = header.emit(rest.get(..length).unwrap_or_default());
+        let end = header.first_frame();
+        let Some(bytes) = buffer.get_mut(..to_usize(end)).filter(|_| to_usize(end) <= limit) else {
+            return Err(needed);
+        };
+        if let Some(padding) = bytes.get_mut(to_usize(SEGMENT_HEADER_LEN) + length..) {
+            padding.fill(geometry.erased());
+        }
+        Ok((header, end))
+    }
+
+    /// Composes the frame that stands at `end` in the buffer, behind `used` bytes, steps `end` over it, and gives the bytes used then.
+    pub(super) fn compose(
+        &mut self,
+        end: &mut Place,
+        used: usize,
+        mut header: FrameHeader,
+        key: &[u8],
+        payload: &[u8],
+    ) -> Result<usize, AppendError<M::Error>> {
+        let geometry = self.ring.geometry;
+        let key_len = u8::try_from(key.len()).unwrap_or(u8::MAX);
+        let length = to_usize(header.frame_len(u32::from(key_len), &geometry));
+        let buffer = self.buffer.as_mut();
+        let too_large = AppendError::TooLarge { frame_bytes: used + length, limit: buffer.len() };
+        let bytes = buffer.get_mut(used..used + length);
+        let frame = Frame::fit(header, key_len, end.position, u32::MAX, &geometry);
+        let (Some(bytes), Some(frame)) = (bytes, frame) else { return Err(too_large) };
+        bytes.fill(geometry.erased());
+        let head_len = to_usize(header.len());
+        put(bytes, 0, header.emit().get(..head_len).unwrap_or_default());
+        if header.has_key {
+            put(bytes, head_len, &[key_len]);
+            put(bytes, head_len + 1, key);
+        }
+        put(bytes, to_usize(frame.payload_at(&geometry)), payload);
+        let mut crc = Crc::of_frame(end.log, end.generation, end.position);
+        crc.update(bytes.get(4..to_usize(frame.head_len())).unwrap_or_default());
+        crc.update(payload);
+        header.crc = crc.finish_frame(end.epoch, end.offset);
+        put(bytes, 0, &header.crc.to_le_bytes());
+        end.pass(&frame);
+        Ok(used + length)
+    }
+
+    /// Programs what was composed at the end, in one go, and moves the end.
+    pub(super) async fn program(
+        &mut self,
+        used: usize,
+        end: Place,
+    ) -> Result<(), AppendError<M::Error>> {
+        let bytes = self.buffer.as_ref().get(..used).unwrap_or_default();
+        let Self { medium, ring, .. } = self;
+        // Until it is known to be done: it may fail, and a future may be dropped.
+        self.poisoned = true;
+        medium.program(ring.newest.slot, ring.end.position, bytes).await?;
+        self.poisoned = false;
+        self.ring.end = end;
+        self.synced = false;
+        Ok(())
+    }
+}

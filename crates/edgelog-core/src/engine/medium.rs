@@ -1,0 +1,82 @@
+//! What segments live on.
+
+use super::both;
+use crate::geometry::Geometry;
+
+/// A device that holds segments. The engine's only way to bytes.
+///
+/// # For those who implement it
+///
+/// - Reading a range that was erased and not programmed since gives the erased value.
+/// - [`program`](Self::program) is called with positions and lengths that are multiples of the program word. Where
+///   [`is_write_once`](Self::is_write_once) says so, no word is programmed twice between two erases.
+/// - Reads and programs never cross the end of a segment.
+///
+/// # For those who use it
+///
+/// After a power cut, only what a returned [`sync`](Self::sync) covered may be relied upon.
+#[both(AFIT)]
+#[allow(async_fn_in_trait, reason = "drivers of one device run on one executor: no Send is needed")]
+pub trait Medium {
+    /// What can go wrong on the device.
+    type Error: core::error::Error + 'static;
+
+    /// Sizes, fixed for the lifetime of the value.
+    fn geometry(&self) -> Geometry;
+
+    /// Whether a programmed word takes no second program before the next erase, as on NOR flash. The engine then goes on
+    /// behind the bytes that a power cut tore, and leaves one unit blank, because the word that was being programmed may
+    /// read as erased. On a file it is false: torn bytes are written over.
+    fn is_write_once(&self) -> bool {
+        true
+    }
+
+    /// Whether `error` says that the bytes of that read are lost, as an uncorrectable ECC error does: reading them again gives
+    /// the same. The engine takes them for damage and goes on. False by default: the device failed, nothing is known.
+    fn is_unreadable(&self, error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
+
+    /// Fills `bytes` from `position` of segment `slot`.
+    ///
+    /// Power loss: changes nothing on the medium.
+    ///
+    /// # Errors
+    ///
+    /// The device could not read. The engine returns the error and keeps its state.
+    async fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8])
+    -> Result<(), Self::Error>;
+
+    /// Programs `bytes` at `position` of segment `slot`.
+    ///
+    /// Power loss: until the next `sync` has returned, the bytes of this range are undefined after a cut. Others are not touched.
+    ///
+    /// # Errors
+    ///
+    /// The device could not program; the range is undefined. The engine then refuses further appends until the log is mounted again.
+    async fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), Self::Error>;
+
+    /// Makes the whole segment `slot` read as the erased value.
+    ///
+    /// Power loss: the segment is undefined after a cut. The engine never erases a segment with records that a cursor still needs,
+    /// as the cursor stands in memory; a commit that found no room on the medium may be lost by the cut, the records were done.
+    ///
+    /// # Errors
+    ///
+    /// The device could not erase (on files: no space, no permission). Nothing that the log needs was touched; the caller may try again.
+    async fn erase(&mut self, slot: u32) -> Result<(), Self::Error>;
+
+    /// Says that segment `slot` may hold bytes that an owner before this one programmed and did not sync: the next `sync` must
+    /// cover them. Media whose programs are durable at once need not care.
+    fn adopt(&mut self, slot: u32) {
+        let _ = slot;
+    }
+
+    /// Returns when everything programmed and erased so far survives a power cut.
+    ///
+    /// # Errors
+    ///
+    /// What is durable is unknown beyond the last successful sync. The engine then refuses further appends until the log is mounted again.
+    async fn sync(&mut self) -> Result<(), Self::Error>;
+}

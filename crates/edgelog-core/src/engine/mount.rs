@@ -1,0 +1,163 @@
+//! From bytes to a log: find the newest segment, take its snapshot, walk its frames to the end. Nothing is written.
+
+use super::ahead::{Ahead, Budget, EPOCH_FRAME_LEN, Want, look_ahead, next_frame};
+use super::both;
+use super::medium::Medium;
+use super::ring::Ring;
+use super::segment::{Header, frame_at, read_header, read_snapshot, with_control, written_behind};
+use crate::error::MountError;
+use crate::format::{Control, Kind, OFFSET_MAX};
+use crate::place::{Frame, Place};
+use crate::state::State;
+
+/// What mounting found.
+#[derive(Debug)]
+pub(crate) struct Mounted {
+    pub(crate) ring: Ring,
+    pub(crate) state: State,
+    /// Records of the newest segment that were durable and no longer verify.
+    pub(crate) damaged: u64,
+    /// Bytes behind the end that are not erased and do not verify: what a power cut tore, or durable records that rotted.
+    pub(crate) torn_bytes: u32,
+    /// Epochs that those bytes may have given, and that must never be given again.
+    pub(crate) epochs_lost: u32,
+    /// Where the next frame can be programmed: behind the torn bytes where words are programmed once.
+    pub(crate) resume_at: u32,
+    /// Whether the next segment's slot is known to be erased.
+    pub(crate) next_is_ready: bool,
+}
+
+impl Mounted {
+    pub(crate) fn new(ring: Ring, state: State) -> Self {
+        Self {
+            ring,
+            state,
+            damaged: 0,
+            torn_bytes: 0,
+            epochs_lost: 0,
+            resume_at: ring.end.position,
+            next_is_ready: false,
+        }
+    }
+}
+
+/// What to do at bytes that do not validate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtInvalid {
+    /// Look whether something durable stands behind them.
+    LookAhead,
+    /// Take them for the end: the writer may be just about to write there.
+    Stop,
+}
+
+#[both(AFIT)]
+pub(crate) async fn mount<M: Medium>(medium: &mut M) -> Result<Mounted, MountError<M::Error>> {
+    let mut ring = Ring::survey(medium).await?;
+    let mut state = State::default();
+    read_snapshot(medium, &ring.newest, &mut state).await?.map_err(|_| MountError::TooMany)?;
+    let damaged = walk(medium, &mut ring, &mut state, AtInvalid::LookAhead).await?;
+    let mut mounted = Mounted { damaged, ..Mounted::new(ring, state) };
+    let end = &mut mounted.ring.end;
+    // A cursor only ever committed what was durable, so records below it existed even if their bytes are gone.
+    let committed = mounted.state.greatest_commit();
+    if committed > end.offset {
+        mounted.damaged += committed - end.offset;
+        end.offset = committed;
+    }
+    mounted.torn_bytes = written_behind(medium, ring.newest.slot, end.position).await?;
+    mounted.epochs_lost = mounted.torn_bytes.div_ceil(EPOCH_FRAME_LEN);
+    mounted.resume_at = resume_at(medium, end, mounted.torn_bytes);
+    let next = ring.newest.generation.saturating_add(1);
+    match read_header(medium, ring.geometry.slot(next)).await? {
+        Header::Dirty { ours: true, .. } => {
+            // The newest segment may have lost its header, and with it every epoch that was given in it.
+            let given = ring.geometry.segment_size().div_ceil(EPOCH_FRAME_LEN);
+            mounted.epochs_lost = mounted.epochs_lost.saturating_add(given);
+        }
+        Header::Dirty { blank: true, .. } => {
+            mounted.next_is_ready = mounted.state.ready_generation == next;
+        }
+        _ => {}
+    }
+    Ok(mounted)
+}
+
+/// Where the first frame of this mount goes: behind the torn bytes, and one unit more, because the word that was being programmed
+/// may read as erased and take no second program.
+fn resume_at<M: Medium>(medium: &M, end: &Place, torn_bytes: u32) -> u32 {
+    if !medium.is_write_once() {
+        return end.position;
+    }
+    let geometry = medium.geometry();
+    let torn_end = end.position + geometry.align_up(torn_bytes);
+    torn_end.saturating_add(geometry.align()).min(geometry.segment_size())
+}
+
+/// Walks from the ring's end over the frames that follow it and gives the number of records that were lost between them.
+#[both(AFIT)]
+pub(crate) async fn walk<M: Medium>(
+    medium: &mut M,
+    ring: &mut Ring,
+    state: &mut State,
+    at_invalid: AtInvalid,
+) -> Result<u64, MountError<M::Error>> {
+    let until = ring.geometry.segment_size();
+    let ahead = Ahead { until, below: OFFSET_MAX };
+    let mut damaged = 0;
+    let mut budget = Budget::new(&ring.geometry);
+    // Everything before this position is known to have been durable.
+    let mut proven = 0;
+    loop {
+        if let Some(frame) = frame_at(medium, &ring.end, until).await? {
+            damaged += take_frame(medium, ring, state, &frame).await?;
+            continue;
+        }
+        if at_invalid == AtInvalid::Stop {
+            return Ok(damaged);
+        }
+        // Frames that no sync followed prove nothing: they and the hole before them were never durable together.
+        if ring.end.position >= proven {
+            match look_ahead(medium, &ring.end, ahead, Want::Synced, &mut budget).await? {
+                Some(synced) => proven = synced.frame.position,
+                None => return Ok(damaged),
+            }
+            // Beside a living writer the frame may just have been half written; by now it is whole.
+            if frame_at(medium, &ring.end, until).await?.is_some() {
+                continue;
+            }
+        }
+        let Some(found) = next_frame(medium, &ring.end, ahead, &mut budget).await? else {
+            return Ok(damaged);
+        };
+        damaged += ring.end.jump(&found);
+        damaged += take_frame(medium, ring, state, &found.frame).await?;
+    }
+}
+
+#[both(AFIT)]
+async fn take_frame<M: Medium>(
+    medium: &mut M,
+    ring: &mut Ring,
+    state: &mut State,
+    frame: &Frame,
+) -> Result<u64, MountError<M::Error>> {
+    let mut damaged = 0;
+    ring.end.pass(frame);
+    match frame.header.kind {
+        Kind::Record => state.meet_topic(frame.header.topic),
+        Kind::Control => {
+            let end = &mut ring.end;
+            let take = |control: Option<Control<'_>>| {
+                let Some(control) = control else { return Ok(()) };
+                if let Control::Epoch { epoch, next_offset, .. } = control {
+                    end.epoch = epoch;
+                    damaged = next_offset.saturating_sub(end.offset);
+                    end.offset = end.offset.max(next_offset);
+                }
+                state.apply(&control).map_err(|_| MountError::TooMany)
+            };
+            with_control(medium, ring.newest.generation, frame, take).await??;
+        }
+    }
+    Ok(damaged)
+}

@@ -1,0 +1,240 @@
+//! Reading in order, with gaps where records are gone.
+
+use super::ahead::{Ahead, Budget, next_frame};
+use super::both;
+use super::medium::Medium;
+use super::ring::Ring;
+use super::segment::{Header, frame_at, frame_into, read_header, with_control};
+use crate::error::ReadError;
+use crate::format::{Control, Kind, SegmentHeader};
+use crate::item::{Item, Record};
+use crate::place::{Frame, Place};
+use crate::types::{Gap, GapReason};
+
+/// A place in a log, to be handed to [`Log::read`](super::Log::read). It holds no reference and costs nothing to keep.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    offset: u64,
+    at: Option<At>,
+}
+
+/// The offset of the first record that is not older than `time`, or the end's.
+#[both(AFIT)]
+pub(crate) async fn seek_time<M: Medium>(
+    medium: &mut M,
+    ring: &Ring,
+    time: u64,
+) -> Result<u64, ReadError<M::Error>> {
+    let older = |header: &SegmentHeader| header.base_time < time;
+    let mut at = At::start(ring.last_where(medium, older).await?, GapReason::Evicted);
+    while at.place.offset < ring.end.offset {
+        if let Some((place, frame)) = at.step(medium, ring, u64::MAX, &mut []).await?
+            && place.time_of(&frame.header) >= time
+        {
+            return Ok(place.offset);
+        }
+    }
+    Ok(ring.end.offset)
+}
+
+/// Where in which segment. The place's offset is greater than the reader's when records before it are gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At {
+    header: SegmentHeader,
+    pub(crate) place: Place,
+    reason: GapReason,
+    /// What looking ahead may still cost in this segment.
+    budget: Budget,
+    /// Where the next segment begins, once this one is known to be sealed.
+    ends: Option<u64>,
+}
+
+#[both(AFIT)]
+impl Reader {
+    /// A reader whose next record is `offset`. An offset before the log's first record gives a gap, one beyond its end waits.
+    #[must_use]
+    pub const fn at(offset: u64) -> Self {
+        Self { offset, at: None }
+    }
+
+    /// The offset of the next record.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(crate) async fn next<'b, M: Medium>(
+        &mut self,
+        medium: &mut M,
+        ring: &Ring,
+        limit: u64,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
+        let limit = limit.min(ring.end.offset);
+        loop {
+            if self.offset >= limit {
+                return Ok(None);
+            }
+            let mut at = match self.at {
+                Some(at) if at.place.generation >= ring.oldest => at,
+                _ => {
+                    let offset = self.offset;
+                    let from = |header: &SegmentHeader| header.base_offset <= offset;
+                    At::start(ring.last_where(medium, from).await?, GapReason::Evicted)
+                }
+            };
+            if at.place.offset > self.offset {
+                let gap =
+                    Gap { from: self.offset, to: at.place.offset.min(limit), reason: at.reason };
+                self.offset = gap.to;
+                self.at = Some(at);
+                return Ok(Some(Item::Gap(gap)));
+            }
+            let found = at.step(medium, ring, self.offset, buffer).await?;
+            self.at = Some(at);
+            if let Some((place, frame)) = found
+                && place.offset >= self.offset
+            {
+                self.offset = at.place.offset;
+                return Ok(Some(Item::Record(Record::of(&place, &frame, &ring.geometry, buffer))));
+            }
+        }
+    }
+}
+
+#[both(AFIT)]
+impl At {
+    pub(crate) const fn start(header: SegmentHeader, reason: GapReason) -> Self {
+        Self {
+            header,
+            place: Place::start_of(&header),
+            reason,
+            budget: Budget::new(&header.geometry),
+            ends: None,
+        }
+    }
+
+    /// One frame, one jump over damage, or one segment further. Gives a record's frame and where it stands.
+    /// The buffer needs room only for records from `wanted` on.
+    pub(crate) async fn step<M: Medium>(
+        &mut self,
+        medium: &mut M,
+        ring: &Ring,
+        wanted: u64,
+        buffer: &mut [u8],
+    ) -> Result<Option<(Place, Frame)>, ReadError<M::Error>> {
+        if !self.is_newest(ring) {
+            let next = match self.ends {
+                Some(ends) if self.place.offset < ends => None,
+                _ => Some(ring.next_header(medium, self.place.generation).await?),
+            };
+            self.ends = next.map_or(self.ends, |next| Some(next.base_offset));
+            // What still validates behind the last record is a leftover of a crash: its offsets were given again in the next segment.
+            if let Some(next) = next
+                && self.place.offset >= next.base_offset
+            {
+                *self = Self::start(next, GapReason::Damaged);
+                return Ok(None);
+            }
+        }
+        let until = ring.until(self.place.generation);
+        let frame = match frame_into(medium, &self.place, until, buffer).await? {
+            Ok(frame) => frame,
+            Err(needed) => match frame_at(medium, &self.place, until).await? {
+                Some(frame) if frame.header.kind == Kind::Record && self.place.offset >= wanted => {
+                    return Err(ReadError::BufferTooSmall { needed });
+                }
+                passed_over => passed_over,
+            },
+        };
+        let Some(frame) = frame else {
+            self.skip_invalid(medium, ring, until).await?;
+            return Ok(None);
+        };
+        let place = self.place;
+        self.place.pass(&frame);
+        match frame.header.kind {
+            Kind::Record => Ok(Some((place, frame))),
+            Kind::Control => {
+                self.take_control(medium, &frame).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn take_control<M: Medium>(
+        &mut self,
+        medium: &mut M,
+        frame: &Frame,
+    ) -> Result<(), M::Error> {
+        let generation = self.place.generation;
+        let take = |control: Option<Control<'_>>| {
+            if let Some(Control::Epoch { epoch, next_offset, .. }) = control {
+                self.place.epoch = epoch;
+                self.lost_to(next_offset);
+            }
+        };
+        with_control(medium, generation, frame, take).await
+    }
+
+    /// The end of the segment, bytes that a power cut tore, or damage.
+    async fn skip_invalid<M: Medium>(
+        &mut self,
+        medium: &mut M,
+        ring: &Ring,
+        until: u32,
+    ) -> Result<(), M::Error> {
+        if !self.is_still_there(medium).await? {
+            if self.is_newest(ring) {
+                // The whole ring went round since it was looked at: all that was known is gone.
+                self.place.position = until;
+                self.lost_to(ring.end.offset);
+                self.reason = GapReason::Evicted;
+            } else {
+                let next = ring.next_header(medium, self.place.generation).await?;
+                *self = Self::start(next, GapReason::Evicted);
+            }
+            return Ok(());
+        }
+        let next = ring.next_header(medium, self.place.generation).await?;
+        if !self.is_newest(ring) && next.base_offset == self.place.offset {
+            *self = Self::start(next, GapReason::Damaged);
+            return Ok(());
+        }
+        let below = if self.is_newest(ring) { ring.end.offset } else { next.base_offset };
+        let ahead = Ahead { until, below };
+        if let Some(found) = next_frame(medium, &self.place, ahead, &mut self.budget).await? {
+            if self.place.jump(&found) > 0 {
+                self.reason = GapReason::Damaged;
+            }
+        } else if self.is_newest(ring) {
+            self.place.position = until;
+            self.lost_to(ring.end.offset);
+        } else {
+            *self = Self::start(next, GapReason::Damaged);
+        }
+        Ok(())
+    }
+
+    /// Whether the segment is still the one that was entered, and was not recycled under a reader that does not own the log.
+    async fn is_still_there<M: Medium>(&self, medium: &mut M) -> Result<bool, M::Error> {
+        Ok(match read_header(medium, self.header.slot).await? {
+            Header::Valid(header) => {
+                header.log == self.header.log && header.generation == self.header.generation
+            }
+            // Being recycled at this moment, or rotten; frames are believed by their own CRC in any case.
+            _ => true,
+        })
+    }
+
+    fn lost_to(&mut self, offset: u64) {
+        if offset > self.place.offset {
+            self.place.offset = offset;
+            self.reason = GapReason::Damaged;
+        }
+    }
+
+    const fn is_newest(&self, ring: &Ring) -> bool {
+        self.header.generation == ring.newest.generation
+    }
+}

@@ -1,0 +1,162 @@
+//! Where a walk over a segment's frames stands, and all that the next frame is bound to.
+
+use crate::format::{Crc, Form, FrameHeader, Kind, SegmentHeader};
+use crate::geometry::Geometry;
+use crate::types::{LogId, TimeQuality};
+
+/// A place between two frames of a segment. The writer's end, a reader's place and the mount's walk are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) log: LogId,
+    pub(crate) generation: u64,
+    /// The epoch in force.
+    pub(crate) epoch: u32,
+    pub(crate) position: u32,
+    /// The next record's.
+    pub(crate) offset: u64,
+    /// The segment's, in ms since 1970.
+    base_time: u64,
+    /// Of the last frame, in ms since 1970: no later frame is older.
+    pub(crate) time: u64,
+    /// The last long frame's time, in ms since the base time: short frames count from it.
+    reference: u32,
+    /// False behind damage, where the last long frame may be gone, and behind an epoch frame, which is no reference.
+    pub(crate) exact: bool,
+}
+
+impl Place {
+    pub(crate) const fn start_of(header: &SegmentHeader) -> Self {
+        Self {
+            log: header.log,
+            generation: header.generation,
+            epoch: header.epoch,
+            position: header.first_frame(),
+            offset: header.base_offset,
+            base_time: header.base_time,
+            time: header.base_time,
+            reference: 0,
+            exact: true,
+        }
+    }
+
+    /// Whether a frame of this place is bound to its epoch and offset.
+    pub(crate) fn accepts(&self, frame: &Frame, crc: &Crc) -> bool {
+        crc.finish_frame(self.epoch, self.offset) == frame.header.crc
+    }
+
+    /// The time of the frame that stands here.
+    pub(crate) fn time_of(&self, header: &FrameHeader) -> u64 {
+        let since_base = match header.form {
+            Form::Short { since } => self.reference.saturating_add(u32::from(since)),
+            Form::Long { time, .. } => time,
+        };
+        self.time.max(self.base_time.saturating_add(u64::from(since_base)))
+    }
+
+    /// What that time is worth.
+    pub(crate) const fn time_quality(&self, header: &FrameHeader) -> TimeQuality {
+        match header.form {
+            Form::Short { .. } if !self.exact => TimeQuality::Estimated,
+            _ => TimeQuality::Given,
+        }
+    }
+
+    /// The form of a record of `time` that is to be written here.
+    pub(crate) fn form(&self, topic: u16, payload_len: usize, has_key: bool, time: u32) -> Form {
+        let short = Form::short(topic, payload_len, time.saturating_sub(self.reference));
+        short
+            .filter(|_| self.exact && !has_key && time >= self.reference)
+            .unwrap_or_else(|| self.long(time))
+    }
+
+    /// The long form of a frame of `time`, ms since the base time.
+    pub(crate) const fn long(&self, time: u32) -> Form {
+        Form::Long { offset_low: low_16(self.offset), time }
+    }
+
+    /// Steps over the frame that stands here.
+    pub(crate) fn pass(&mut self, frame: &Frame) {
+        self.time = self.time_of(&frame.header);
+        if let Form::Long { time, .. } = frame.header.form {
+            (self.reference, self.exact) = (time, !frame.is_epoch());
+        }
+        self.position = frame.position + frame.length;
+        if frame.header.kind == Kind::Record {
+            self.offset += 1;
+        }
+    }
+
+    /// Goes to a frame that was found further on and gives how many records stood between.
+    pub(crate) fn jump(&mut self, found: &Found) -> u64 {
+        let lost = found.offset.saturating_sub(self.offset);
+        self.position = found.frame.position;
+        self.epoch = found.epoch;
+        self.offset += lost;
+        self.exact = false;
+        lost
+    }
+}
+
+/// A frame whose CRC matched, or is yet to be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) header: FrameHeader,
+    pub(crate) key_len: u32,
+    pub(crate) position: u32,
+    /// Bytes with padding: the next frame starts at `position + length`.
+    pub(crate) length: u32,
+}
+
+impl Frame {
+    pub(crate) fn fit(
+        header: FrameHeader,
+        key_len: u8,
+        position: u32,
+        until: u32,
+        geometry: &Geometry,
+    ) -> Option<Self> {
+        let key_len = if header.has_key { u32::from(key_len) } else { 0 };
+        let length = header.frame_len(key_len, geometry);
+        let end = position.checked_add(length)?;
+        (end <= until).then_some(Self { header, key_len, position, length })
+    }
+
+    /// Bytes of header and key.
+    pub(crate) const fn head_len(&self) -> u32 {
+        self.header.head_len(self.key_len)
+    }
+
+    /// Where the payload starts, from the start of the frame.
+    pub(crate) const fn payload_at(&self, geometry: &Geometry) -> u32 {
+        self.header.payload_at(self.key_len, geometry)
+    }
+
+    pub(crate) const fn payload_position(&self, geometry: &Geometry) -> u32 {
+        self.position + self.payload_at(geometry)
+    }
+
+    pub(crate) fn is_epoch(&self) -> bool {
+        self.header.is_epoch()
+    }
+}
+
+/// A frame behind bytes that do not validate, with what it turned out to be bound to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) frame: Frame,
+    pub(crate) epoch: u32,
+    pub(crate) offset: u64,
+    /// Bytes from here up to the frame are dead: of an epoch frame what it says, of any other its own position.
+    pub(crate) resumed_from: u32,
+}
+
+/// The low 16 bits of an offset, as they stand in a frame.
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
+pub(crate) const fn low_16(offset: u64) -> u16 {
+    offset as u16
+}
+
+/// Lossless on every platform that can hold a segment in its address space.
+pub(crate) const fn to_usize(length: u32) -> usize {
+    length as usize
+}

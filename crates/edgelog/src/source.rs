@@ -1,0 +1,104 @@
+//! Where a view reads from: a log's folder or an image of it.
+
+use crate::error::{FileError, OpenError};
+use crate::file::{FileMedium, Stored};
+use crate::image::{Image, ImageMedium};
+use edgelog_core::{Geometry, LogView, Medium, MountError};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// A medium that is only read.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Folder(FileMedium),
+    Image(ImageMedium),
+}
+
+impl Source {
+    /// Mounts what is at `path`: a directory as a log's folder, anything else as an image.
+    pub(crate) fn mount(path: &Path) -> Result<LogView<Self>, OpenError> {
+        match fs::metadata(path) {
+            Ok(about) if !about.is_dir() => mount_image(path),
+            // Without a look at it too: what is wrong is told by the folder's words.
+            _ => mount_folder(path),
+        }
+    }
+
+    /// The same once more, with nothing open.
+    pub(crate) fn again(&self, path: &Path) -> Result<Self, FileError> {
+        Ok(match self {
+            Self::Folder(medium) => Self::Folder(FileMedium::new(path, medium.geometry(), None)),
+            Self::Image(medium) => Self::Image(medium.again()?),
+        })
+    }
+}
+
+fn mount_folder(path: &Path) -> Result<LogView<Source>, OpenError> {
+    let stored = FileMedium::stored(path)?;
+    let Stored { geometry: Some(geometry), files, .. } = stored else {
+        return Err(stored.refusal(path));
+    };
+    let medium = Source::Folder(FileMedium::new(path, geometry, None));
+    LogView::open(medium).map_err(|source| match source {
+        MountError::NoLog { .. } => OpenError::NotALog { path: path.to_owned(), files },
+        source => mount_error(path, source),
+    })
+}
+
+fn mount_image(path: &Path) -> Result<LogView<Source>, OpenError> {
+    let image = Image::survey(path)?;
+    for &geometry in &image.geometries {
+        match LogView::open(Source::Image(image.medium(geometry)?)) {
+            // Headers of these sizes are there, but not where a ring has them: perhaps those of other sizes are.
+            Err(
+                MountError::NoLog { .. } | MountError::Geometry { .. } | MountError::Version { .. },
+            ) => {}
+            other => return other.map_err(|source| mount_error(path, source)),
+        }
+    }
+    Err(image.refusal())
+}
+
+/// A failure of the file system is told as such.
+pub(crate) fn mount_error(path: &Path, source: MountError<FileError>) -> OpenError {
+    match source {
+        MountError::Medium(error) => OpenError::File(error),
+        source => OpenError::Mount { path: path.to_owned(), source },
+    }
+}
+
+impl Medium for Source {
+    type Error = FileError;
+
+    fn geometry(&self) -> Geometry {
+        match self {
+            Self::Folder(medium) => medium.geometry(),
+            Self::Image(medium) => medium.geometry(),
+        }
+    }
+
+    fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
+        match self {
+            Self::Folder(medium) => medium.read(slot, position, bytes),
+            Self::Image(medium) => medium.read(slot, position, bytes),
+        }
+    }
+
+    fn program(&mut self, _: u32, _: u32, _: &[u8]) -> Result<(), FileError> {
+        Err(only_read())
+    }
+
+    fn erase(&mut self, _: u32) -> Result<(), FileError> {
+        Err(only_read())
+    }
+
+    /// Nothing was written, so nothing has to become durable.
+    fn sync(&mut self) -> Result<(), FileError> {
+        Ok(())
+    }
+}
+
+fn only_read() -> FileError {
+    FileError::new("write to", Path::new("a view"), io::ErrorKind::Unsupported.into())
+}
