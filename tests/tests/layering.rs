@@ -45,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "clap",
             "edgelog",
             "edgelog-sim",
+            "jiff",
             "kafka-protocol",
             "object",
             "rustc-demangle",

@@ -1,5 +1,6 @@
 //! The project's commands as a library, so that tests can start what the commands start.
 
+pub mod bench;
 pub mod cargo;
 pub mod chaos;
 pub mod ci;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xtask::bench::BenchCommand;
 use xtask::chaos::{self, ChaosArguments};
 use xtask::crash::CrashArguments;
 use xtask::firmware::{self, FirmwareArguments};
@@ -29,12 +30,15 @@ enum Command {
     Test(TestArguments),
     /// Kill the process and the broker again and again, and count what arrived
     Chaos(ChaosArguments),
-    /// Build the crates for microcontrollers, and measure what they take there
-    Firmware(FirmwareArguments),
     /// Cut the power in every byte that is programmed or erased, and check the promises
     Crash(CrashArguments),
     /// Look for inputs that break the engine
     Fuzz(FuzzArguments),
+    /// Build the crates for microcontrollers, and measure what they take there
+    Firmware(FirmwareArguments),
+    /// Measure, beside other libraries that do the same
+    #[command(subcommand, arg_required_else_help = true)]
+    Bench(BenchCommand),
     /// The gate: formatting, lints, documentation, layers, all tests, firmware, short fuzzing and chaos
     Ci,
 }
@@ -44,9 +48,10 @@ fn main() -> ExitCode {
         Command::Kafka(command) => command.run(),
         Command::Test(arguments) => test::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
-        Command::Firmware(arguments) => firmware::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Firmware(arguments) => firmware::run(&arguments),
+        Command::Bench(command) => command.run(),
         Command::Ci => ci::gate(),
     };
     match done {

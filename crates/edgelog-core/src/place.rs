@@ -1,6 +1,6 @@
 //! Where a walk over a segment's frames stands, and all that the next frame is bound to.
 
-use crate::format::{Crc, Form, FrameHeader, Kind, SegmentHeader};
+use crate::format::{Control, Crc, Form, FrameHeader, Kind, SegmentHeader};
 use crate::geometry::Geometry;
 use crate::types::{LogId, TimeQuality};
 
@@ -20,6 +20,8 @@ pub(crate) struct Place {
     pub(crate) time: u64,
     /// The last long frame's time, in ms since the base time: short frames count from it.
     reference: u32,
+    /// True from a header or epoch entry that says so, up to a clock entry.
+    pub(crate) clock_unset: bool,
     /// False behind damage, where the last long frame may be gone, and behind an epoch frame, which is no reference.
     pub(crate) exact: bool,
 }
@@ -35,6 +37,7 @@ impl Place {
             base_time: header.base_time,
             time: header.base_time,
             reference: 0,
+            clock_unset: header.clock_unset,
             exact: true,
         }
     }
@@ -57,7 +60,8 @@ impl Place {
     pub(crate) const fn time_quality(&self, header: &FrameHeader) -> TimeQuality {
         match header.form {
             Form::Short { .. } if !self.exact => TimeQuality::Estimated,
-            _ => TimeQuality::Given,
+            _ if self.clock_unset => TimeQuality::Unset,
+            _ => TimeQuality::Synced,
         }
     }
 
@@ -83,6 +87,23 @@ impl Place {
         self.position = frame.position + frame.length;
         if frame.header.kind == Kind::Record {
             self.offset += 1;
+        }
+    }
+
+    /// Takes what a control entry says about the frames behind it; gives how many records it says are gone.
+    pub(crate) fn take(&mut self, control: &Control<'_>) -> u64 {
+        match *control {
+            Control::Epoch { epoch, next_offset, clock_unset, .. } => {
+                let lost = next_offset.saturating_sub(self.offset);
+                (self.epoch, self.clock_unset) = (epoch, clock_unset);
+                self.offset += lost;
+                lost
+            }
+            Control::Clock { .. } => {
+                self.clock_unset = false;
+                0
+            }
+            _ => 0,
         }
     }
 

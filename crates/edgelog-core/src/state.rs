@@ -4,13 +4,15 @@ use crate::format::{
     ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, ControlKind, SEGMENT_HEADER_LEN,
     TOPIC_NAME_LEN_MAX, take,
 };
-use crate::types::{CursorId, TopicId};
+use crate::types::{CursorId, TimeSync, TopicId};
 use heapless::{String, Vec};
 
 /// Topics in one log.
 pub const TOPICS_MAX: usize = 32;
 /// Durable cursors in one log.
 pub const CURSORS_MAX: usize = 8;
+/// Boots whose late-set clock the log remembers.
+pub const TIME_SYNCS_MAX: usize = 4;
 
 /// A topic of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub(crate) struct State {
     pub(crate) cursors: Vec<Cursor, CURSORS_MAX>,
     /// Above every topic number that was met, also in a record whose topic's own frame is damaged: none is ever given again.
     pub(crate) topic_next: u16,
+    /// What the clocks of the last boots turned out to be.
+    pub(crate) time_syncs: Vec<TimeSync, TIME_SYNCS_MAX>,
     /// The generation whose slot was erased last ahead of its use; 0 is none.
     pub(crate) ready_generation: u64,
 }
@@ -57,6 +61,8 @@ pub(crate) struct NoRoom;
 const ITEM_HEADER_LEN: usize = 4;
 /// Bytes that a topic takes in a snapshot besides its name.
 pub(crate) const TOPIC_ITEM_LEN: usize = ITEM_HEADER_LEN + 2;
+/// Bytes that a time sync takes in a snapshot.
+pub(crate) const TIME_SYNC_ITEM_LEN: usize = ITEM_HEADER_LEN + 20;
 /// Bytes that a cursor, its commit and its anchor take in a snapshot besides name and anchor.
 pub(crate) const CURSOR_ITEMS_LEN: usize = 3 * ITEM_HEADER_LEN + 16;
 
@@ -98,6 +104,16 @@ impl State {
         match *control {
             // It says something about the place where it stands.
             Control::Epoch { .. } => Ok(()),
+            Control::Clock { epoch, log_ms, utc_ms } => {
+                let known = self.time_syncs.iter().any(|sync| sync.epoch == epoch);
+                if !known && self.time_syncs.is_full() {
+                    self.time_syncs.remove(0);
+                }
+                if !known {
+                    let _ = self.time_syncs.push(TimeSync { epoch, log_ms, utc_ms });
+                }
+                Ok(())
+            }
             Control::Ready { generation } => {
                 self.ready_generation = generation;
                 Ok(())
@@ -156,6 +172,9 @@ impl State {
                 emit_item(&Control::Anchor { id: id.0, bytes: anchor }, bytes, &mut length)?;
             }
         }
+        for &TimeSync { epoch, log_ms, utc_ms } in &self.time_syncs {
+            emit_item(&Control::Clock { epoch, log_ms, utc_ms }, bytes, &mut length)?;
+        }
         Some(length)
     }
 
@@ -180,7 +199,8 @@ pub(crate) const ITEM_LEN_MAX: usize = ITEM_HEADER_LEN + 2 + TOPIC_NAME_LEN_MAX;
 /// Bytes of the longest segment header with its snapshot.
 pub const HEADER_LEN_MAX: usize = SEGMENT_HEADER_LEN as usize
     + TOPICS_MAX * (TOPIC_ITEM_LEN + TOPIC_NAME_LEN_MAX)
-    + CURSORS_MAX * (CURSOR_ITEMS_LEN + CURSOR_NAME_LEN_MAX + ANCHOR_LEN_MAX);
+    + CURSORS_MAX * (CURSOR_ITEMS_LEN + CURSOR_NAME_LEN_MAX + ANCHOR_LEN_MAX)
+    + TIME_SYNCS_MAX * TIME_SYNC_ITEM_LEN;
 
 fn emit_item(control: &Control<'_>, bytes: &mut [u8], length: &mut usize) -> Option<()> {
     let (kind, id, body): (ControlKind, _, _) = control.emit();
@@ -207,6 +227,7 @@ mod tests {
             Control::Cursor { id: 0, name: "kafka" },
             Control::Commit { id: 0, offset: 9, mark: 4 },
             Control::Anchor { id: 0, bytes: b"anchor" },
+            Control::Clock { epoch: 4, log_ms: 5, utc_ms: 6 },
         ] {
             state.apply(&control).unwrap();
         }
@@ -219,6 +240,7 @@ mod tests {
         }
         assert!(rest.is_empty());
         assert_eq!((again.topics, again.cursors), (state.topics, state.cursors));
+        assert_eq!(again.time_syncs, state.time_syncs);
     }
 
     #[test]

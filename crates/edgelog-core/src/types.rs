@@ -56,10 +56,35 @@ impl fmt::Display for Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeQuality {
-    /// As it was given when the record was appended, unless the clock ran backwards.
-    Given,
+    /// The clock was set when the record was appended. (A clock that ran backwards was held at the last record's time.)
+    Synced,
     /// The record was not appended earlier: the frame that its time counts from is damaged.
     Estimated,
+    /// The clock was not set: the log counted on from the last record before. The distances between records of one boot are
+    /// right, the time that the device was off is missing; [`TimeSync`] tells it once the clock was set.
+    Unset,
+}
+
+/// What the log learned of a boot's time when its clock was set: when the log's time was `log_ms`, it was `utc_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "it is exactly these three")]
+pub struct TimeSync {
+    /// The epoch, which is one boot's.
+    pub epoch: u32,
+    /// The log's own time then, in ms.
+    pub log_ms: u64,
+    /// ms since 1970-01-01 UTC then.
+    pub utc_ms: u64,
+}
+
+impl TimeSync {
+    /// The UTC time, in ms since 1970-01-01, of a record of this boot that was appended at the log's time `time_ms` while the clock
+    /// was not set.
+    #[must_use]
+    pub const fn utc_of(&self, time_ms: u64) -> u64 {
+        let ago = self.log_ms.saturating_sub(time_ms);
+        self.utc_ms.saturating_sub(ago)
+    }
 }
 
 /// What the application appends. Borrowed: nothing is kept.
@@ -119,6 +144,8 @@ pub enum GapReason {
     Damaged,
     /// Their segment was recycled before this reader came.
     Evicted,
+    /// The log was full and the application gave them up.
+    Refused,
 }
 
 impl fmt::Display for GapReason {
@@ -126,6 +153,7 @@ impl fmt::Display for GapReason {
         f.write_str(match self {
             Self::Damaged => "damaged",
             Self::Evicted => "evicted",
+            Self::Refused => "refused",
         })
     }
 }

@@ -26,7 +26,7 @@ fn image(header: Header, parts: &[Vec<u8>]) -> Bytes {
     let mut at = slot as usize * header.segment_size as usize;
     for part in [header.bytes()].iter().chain(parts) {
         bytes[at..at + part.len()].copy_from_slice(part);
-        at += part.len();
+        at += part.len().next_multiple_of(8);
     }
     Bytes::with(geometry, bytes)
 }
@@ -65,7 +65,7 @@ fn arbitrary_images_mount_read_and_append_without_a_panic() {
             // A header that holds, before garbage.
             let count = medium.bytes.borrow().len() as u32 / 1024;
             let header = Header { segment_count: count, ..SMALL }.bytes();
-            medium.bytes.borrow_mut()[..80].copy_from_slice(&header);
+            medium.bytes.borrow_mut()[..84].copy_from_slice(&header);
         }
         use_it(&medium);
     }
@@ -105,14 +105,14 @@ fn numbers_at_their_limits_overflow_nothing() {
                     let mut body = epoch.wrapping_add(1).to_le_bytes().to_vec();
                     body.extend_from_slice(&epoch.to_le_bytes());
                     body.extend_from_slice(&base_time.to_le_bytes());
-                    body.extend_from_slice(&80u64.to_le_bytes());
-                    let frame = header.frame(80, epoch, CONTROL | SYNCED, 1, base_offset, &body);
+                    body.extend_from_slice(&88u64.to_le_bytes());
+                    let frame = header.frame(88, epoch, CONTROL | SYNCED, 1, base_offset, &body);
                     use_it(&image(header, &[frame]));
                     // A cursor far away.
-                    let name = header.frame(80, epoch, CONTROL | SYNCED, 3, base_offset, b"c");
+                    let name = header.frame(88, epoch, CONTROL | SYNCED, 3, base_offset, b"c");
                     let mut body = base_time.to_le_bytes().to_vec();
                     body.extend_from_slice(&[0; 8]);
-                    let commit = header.frame(104, epoch, CONTROL | SYNCED, 4, base_offset, &body);
+                    let commit = header.frame(112, epoch, CONTROL | SYNCED, 4, base_offset, &body);
                     use_it(&image(header, &[name, commit]));
                 }
             }
@@ -141,13 +141,13 @@ fn an_unverified_header_that_tells_larger_sizes_does_not_keep_a_log_from_mountin
     let mut header =
         Header { segment_size: 1 << 20, segment_count: 64, generation: 65, ..SMALL }.bytes();
     header[68..72].copy_from_slice(&5000u32.to_le_bytes());
-    medium.bytes.borrow_mut()[1024..1104].copy_from_slice(&header);
+    medium.bytes.borrow_mut()[1024..1108].copy_from_slice(&header);
     let mut log = mount(&medium);
     assert_eq!(read_from(&mut log, 0), [Met::Record(0, b"still here".to_vec())]);
     // Alone, it says how the medium should be opened.
     header[32..40].copy_from_slice(&64u64.to_le_bytes());
     header[12..16].copy_from_slice(&0u32.to_le_bytes());
-    medium.bytes.borrow_mut()[..80].copy_from_slice(&header);
+    medium.bytes.borrow_mut()[..84].copy_from_slice(&header);
     let mounted = Log::mount(medium, vec![0; 512]);
     assert!(matches!(
         mounted,
@@ -170,7 +170,7 @@ fn effort(medium: &Bytes) -> usize {
 fn eight_mebibytes_of_noise_behind_a_good_header_cost_a_bounded_effort() {
     let header = Header { segment_size: 4 << 20, ..SMALL };
     let medium = image(header, &[]);
-    Rng(1).fill(&mut medium.bytes.borrow_mut()[80..]);
+    Rng(1).fill(&mut medium.bytes.borrow_mut()[88..]);
     let effort = effort(&medium);
     assert!(effort < EFFORT, "read the image {effort} times");
 }
@@ -183,7 +183,7 @@ fn eight_mebibytes_made_to_look_like_long_frames_cost_a_bounded_effort() {
             let medium = image(header, &[]);
             let mut frame = header.frame(0, 1, flags, u16::from(flags & CONTROL != 0), 0, &[]);
             frame[5..8].copy_from_slice(&u32::to_le_bytes(length)[..3]);
-            for chunk in medium.bytes.borrow_mut()[80..].chunks_exact_mut(16) {
+            for chunk in medium.bytes.borrow_mut()[88..].chunks_exact_mut(16) {
                 chunk.copy_from_slice(&frame);
             }
             let effort = effort(&medium);
@@ -200,7 +200,7 @@ fn frames_that_hold_between_stretches_of_noise_cost_a_bounded_effort() {
     let medium = image(header, &[]);
     {
         let mut bytes = medium.bytes.borrow_mut();
-        for at in (80..(4 << 20) - 2048).step_by(2048) {
+        for at in (88..(4 << 20) - 2048).step_by(2048) {
             for chunk in bytes[at..at + 2048].chunks_exact_mut(16) {
                 chunk.copy_from_slice(&lie);
             }

@@ -24,6 +24,8 @@ pub enum Scenario {
     Append,
     /// A segment is full and the next one is erased and opened.
     Rollover,
+    /// The next segment is erased ahead of time, and appends go on until it is opened.
+    Maintain,
     /// Cursors and anchors are committed.
     Commit,
     /// Topics and cursors are created.
@@ -36,13 +38,21 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Append, Self::Rollover, Self::Commit, Self::Create, Self::Full, Self::Mount];
+    pub const ALL: [Self; 7] = [
+        Self::Append,
+        Self::Rollover,
+        Self::Maintain,
+        Self::Commit,
+        Self::Create,
+        Self::Full,
+        Self::Mount,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Append => "append",
             Self::Rollover => "rollover",
+            Self::Maintain => "maintain",
             Self::Commit => "commit",
             Self::Create => "create",
             Self::Full => "full",
@@ -52,10 +62,14 @@ impl Scenario {
 
     /// What is done when the power may go. A rollover repeats its actions until a segment was erased.
     const fn actions(self) -> &'static [Action] {
-        use Action::{Anchor, Append, Commit, Cursor, Release, Sync, Topic};
+        use Action::{Anchor, Append, Commit, Cursor, Maintain, Release, Sync, Topic};
         match self {
             Self::Append => &[Append, Append, Sync, Append],
             Self::Rollover => &[Append, Sync, Release],
+            Self::Maintain => &[
+                Maintain, Append, Sync, Append, Release, Append, Append, Append, Append, Append,
+                Append, Sync, Release, Maintain, Append, Sync,
+            ],
             Self::Commit => &[Append, Sync, Commit, Anchor, Commit, Sync],
             Self::Create => &[Topic, Cursor, Topic, Append, Cursor, Sync],
             Self::Full => &[Append, Commit, Release, Append, Sync, Append],
@@ -478,7 +492,7 @@ impl<M: SimMedium> Start<M> {
                     full += u32::from(answer == Answer::Full);
                 }
             }
-            Scenario::Rollover => {
+            Scenario::Rollover | Scenario::Maintain => {
                 // Cursors, so that the ring can turn.
                 for action in [Action::Cursor, Action::Topic, Action::Sync, Action::Release] {
                     session.act(action, &mut rng).map_err(said)?;

@@ -2,6 +2,7 @@
 //!
 //! - [`SimDisk`]: a file-like device that loses, tears and reorders what was not synced.
 //! - [`NorChip`]: NOR flash with write-once words that a power cut tears.
+//! - [`figures`]: what the engine's work costs on such a chip, counted.
 //! - [`Model`]: what an ideal log would hold, and [`check`], which compares the engine with it after a restart.
 //! - [`Session`]: a log under test that does random work and keeps its model.
 //! - [`campaign`]: every scenario, with the power cut in every byte that is programmed or erased.
@@ -11,6 +12,7 @@
 pub mod campaign;
 pub mod conformance;
 pub mod disk;
+pub mod figures;
 pub mod medium;
 pub mod model;
 pub mod nor;

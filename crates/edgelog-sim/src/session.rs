@@ -39,6 +39,8 @@ pub enum Action {
     Release,
     /// Sets a cursor's anchor.
     Anchor,
+    /// Erases the next segment ahead of time, if it is free.
+    Maintain,
     /// Reads everything and compares it with the model.
     Judge,
 }
@@ -213,6 +215,7 @@ impl<M: SimMedium> Session<M> {
                 let length = 1 + rng.below(64);
                 self.anchor(&name, &rng.bytes(length))
             }
+            Action::Maintain => self.log.maintain(1).map(|_| ()),
             Action::Judge => {
                 judge(&mut self.log, &mut self.model).map_err(|why| match self.disk.is_dark() {
                     true => Stop::Power,

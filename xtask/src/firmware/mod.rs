@@ -12,8 +12,7 @@ mod toolchain;
 use crate::cargo::{run as run_cargo, target_directory, workspace};
 use anyhow::{Context, Result};
 use clap::Args;
-use image::Image;
-use std::path::Path;
+use image::{Image, Symbol};
 use toolchain::Toolchain;
 
 /// Arguments of `firmware`.
@@ -32,6 +31,9 @@ const TARGETS: [(&str, &str); 3] = [
     ("riscv32imac", "riscv32imac-unknown-none-elf"),
 ];
 
+/// Where the engine's probe is.
+pub(crate) const ENGINE: &str = "tests/no_alloc_probe";
+
 /// The target whose symbols are listed.
 const DETAILED: (&str, &str) = ("thumbv7em", "thumbv7em-none-eabihf");
 
@@ -47,7 +49,7 @@ const LOG_BYTES: &str = "LOG_BYTES";
 ///
 /// No toolchain can build for the targets, or the crates do not build: they allocate, or need what a target has not.
 pub fn run(arguments: &FirmwareArguments) -> Result<()> {
-    let built = build(&Toolchain::ensure()?)?;
+    let built = build(&Toolchain::ensure()?, ENGINE, &TARGETS.map(|(_, target)| target))?;
     println!("bytes of flash beyond a program that does nothing: code, constants, initial values");
     for (program, figure) in [("log", "firmware.text"), ("uplink", "firmware.text_with_uplink")] {
         for (name, target) in TARGETS {
@@ -61,8 +63,7 @@ pub fn run(arguments: &FirmwareArguments) -> Result<()> {
     let log = Image::read(&built.join(target).join("release/log"))?;
     println!("bytes of memory of a log and its medium, with a borrowed frame buffer");
     let symbols = log.symbols()?;
-    let memory = symbols.iter().find(|symbol| symbol.name == LOG_BYTES);
-    println!("flash.ram.log_bytes = {}", memory.context("the probe has no LOG_BYTES")?.bytes);
+    println!("flash.ram.log_bytes = {}", log_bytes(&symbols)?);
     let frames = log.frames()?;
     println!("bytes of the largest stack frame of any function on {name}");
     let (_, largest) = frames.first().context("the probe has no functions")?;
@@ -91,14 +92,49 @@ fn list<'a>(largest_first: impl Iterator<Item = (&'a str, u64)>) {
     println!("{rest:>6}  all others together");
 }
 
-/// Builds all programs for all targets, and gives the folder that has a folder for each target.
-fn build(toolchain: &Toolchain) -> Result<std::path::PathBuf> {
+/// What a program takes of a device, beyond one that does nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    /// Of its flash.
+    pub(crate) flash_bytes: u64,
+    /// Of its memory, for the log and its medium.
+    pub(crate) log_bytes: u64,
+}
+
+/// What `programs` of the probe in the folder `project`, each with its `LOG_BYTES`, take on a Cortex-M4.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn on_cortex_m4<const N: usize>(
+    project: &str,
+    programs: [&str; N],
+) -> Result<[Taken; N]> {
+    let (_, target) = DETAILED;
+    let built = build(&Toolchain::ensure()?, project, &[target])?.join(target).join("release");
+    let empty = Image::read(&built.join("empty"))?.flash_bytes()?;
+    let mut taken = [Taken { flash_bytes: 0, log_bytes: 0 }; N];
+    for (taken, program) in taken.iter_mut().zip(programs) {
+        let image = Image::read(&built.join(program))?;
+        taken.flash_bytes = image.flash_bytes()?.saturating_sub(empty);
+        taken.log_bytes = log_bytes(&image.symbols()?)?;
+    }
+    Ok(taken)
+}
+
+fn log_bytes(symbols: &[Symbol]) -> Result<u64> {
+    let memory = symbols.iter().find(|symbol| symbol.name == LOG_BYTES);
+    Ok(memory.context("the probe has no LOG_BYTES")?.bytes)
+}
+
+/// Builds all programs of a probe for `targets`, and gives the folder that has a folder for each target.
+fn build(toolchain: &Toolchain, project: &str, targets: &[&str]) -> Result<std::path::PathBuf> {
     let built = target_directory()?.join("firmware");
-    let mut cargo = toolchain.cargo(&TARGETS.map(|(_, target)| target));
-    cargo.current_dir(workspace().join(Path::new("tests/no_alloc_probe")));
+    let mut cargo = toolchain.cargo(targets);
+    cargo.current_dir(workspace().join(project));
     cargo.args(["build", "--quiet", "--locked", "--release", "--bins", "-Zbuild-std=core"]);
     cargo.arg("--target-dir").arg(&built);
-    for (_, target) in TARGETS {
+    for target in targets {
         cargo.args(["--target", target]);
     }
     run_cargo(&mut cargo)?;

@@ -34,8 +34,8 @@ pub(crate) struct Ahead {
 /// What looking ahead in one segment has found and may still cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
-    /// Bytes of frames that may be verified in vain. Honest bytes hardly ever look like a frame; without a limit, bytes made to
-    /// look like many long frames would cost a pass over the segment for each of them.
+    /// Bytes of long frames that may be verified in vain. Bytes made to look like many long frames would cost a pass over the
+    /// segment for each of them.
     bytes: u64,
     /// The next epoch frame, once it was looked for: many holes must not cost a pass over the segment each.
     epoch: Option<Option<Found>>,
@@ -46,17 +46,20 @@ impl Budget {
         Self { bytes: 64 * geometry.segment_size() as u64, epoch: None }
     }
 
-    /// Takes `bytes` from the budget, if it has them.
-    const fn spend(&mut self, bytes: u64) -> bool {
-        match self.bytes.checked_sub(bytes) {
-            Some(left) => {
-                self.bytes = left;
-                true
-            }
-            None => false,
+    /// Whether what can be a frame may be verified. Up to [`CHEAP`] bytes it always may, so that no decoys, hostile or in a record's
+    /// own payload, can hide the frames behind damage.
+    fn allows(&mut self, header: &FrameHeader) -> bool {
+        if header.payload_len <= CHEAP {
+            return true;
         }
+        let left = self.bytes.checked_sub(u64::from(header.payload_len));
+        self.bytes = left.unwrap_or(self.bytes);
+        left.is_some()
     }
 }
+
+/// Bytes of payload that are always verified: at most this often the bytes looked at.
+const CHEAP: u32 = 1024;
 
 /// How many epoch frames a damaged stretch may have held for the frames behind it to be tried. An epoch frame behind the
 /// damage tells the epochs itself, so this limits only what stands before the next one.
@@ -64,12 +67,6 @@ const EPOCHS_AHEAD: u32 = 8;
 
 /// Bytes of the smallest epoch frame.
 pub(crate) const EPOCH_FRAME_LEN: u32 = LONG_HEADER_LEN + EPOCH_BODY_LEN;
-
-/// What verifying a key may cost at most.
-const KEY_COST: u32 = 256;
-
-/// What comparing with one epoch and offset costs.
-const TRY_COST: u64 = 12;
 
 /// The first frame that counts behind a place that did not validate. Frames among bytes that a later epoch frame says were torn
 /// do not count, even when they validate: a mount found the end of the log before them.
@@ -94,7 +91,7 @@ pub(crate) async fn next_frame<M: Medium>(
 
 /// The first frame behind the place that validates and is what is wanted, with what it is bound to: the epoch in force or, when
 /// epoch frames were damaged, one of the next; the offset of the place or, when records were damaged, one of the next.
-/// Costs one pass over the headers and at most `budget` bytes of frames.
+/// Costs one pass over the headers, the verifying of short frames, and of at most `budget` bytes of long ones.
 #[both(AFIT)]
 pub(crate) async fn look_ahead<M: Medium>(
     medium: &mut M,
@@ -121,7 +118,7 @@ pub(crate) async fn look_ahead<M: Medium>(
         if let Some(header) = header
             && is_wanted(&header, want)
             && let Some(bounds) = bounds(medium, &header, position, place, ahead).await?
-            && budget.spend(bounds.cost(&header))
+            && budget.allows(&header)
             && let Some((frame, crc)) = frame_and_crc(medium, place, position, ahead.until).await?
             && let Some(found) = bounds.find(frame, &crc)
         {
@@ -224,18 +221,13 @@ async fn epoch_bounds<M: Medium>(
 }
 
 impl Bounds {
-    fn cost(&self, header: &FrameHeader) -> u64 {
-        let tries = u64::from(self.epochs.1 - self.epochs.0 + 1) + self.offsets.1 - self.offsets.0;
-        let key = if header.has_key { KEY_COST } else { 0 };
-        u64::from(header.len() + key + header.payload_len) + tries * TRY_COST
-    }
-
     fn find(&self, frame: Frame, crc: &Crc) -> Option<Found> {
-        let Self { resumed_from, .. } = *self;
-        let mut tries = (self.epochs.0..=self.epochs.1)
-            .flat_map(|epoch| (self.offsets.0..=self.offsets.1).map(move |offset| (epoch, offset)));
-        tries
-            .find(|&(epoch, offset)| crc.finish_frame(epoch, offset) == frame.header.crc)
-            .map(|(epoch, offset)| Found { frame, epoch, offset, resumed_from })
+        let Self { epochs: (first, last), offsets: (least, most), resumed_from } = *self;
+        let stored = frame.header.crc;
+        (first..=last).find_map(|epoch| {
+            let of = |near| crc.offset_of_frame(epoch, near, stored);
+            let offset = [least, most].map(of).into_iter().find(|o| (least..=most).contains(o))?;
+            Some(Found { frame, epoch, offset, resumed_from })
+        })
     }
 }

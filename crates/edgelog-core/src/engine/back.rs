@@ -61,7 +61,10 @@ impl<const N: usize> BackReader<N> {
                 reason = GapReason::Evicted;
             } else {
                 from = header.base_offset;
-                self.find_places(medium, ring, header).await?;
+                let end = self.find_places(medium, ring, header).await?;
+                if end < self.offset {
+                    return Ok(Some(Item::Gap(self.gap(end, GapReason::Refused))));
+                }
             }
         }
         let Some(place) = self.places.back().copied() else {
@@ -91,15 +94,17 @@ impl<const N: usize> BackReader<N> {
         gap
     }
 
-    /// Walks the segment up to the reader's offset and keeps the last places.
+    /// Walks the segment up to the reader's offset and keeps the last places. Gives where its records end, or the reader's offset.
     async fn find_places<M: Medium>(
         &mut self,
         medium: &mut M,
         ring: &Ring,
         header: SegmentHeader,
-    ) -> Result<(), ReadError<M::Error>> {
+    ) -> Result<u64, ReadError<M::Error>> {
         let mut at = At::start(header, GapReason::Damaged);
+        let mut end = header.base_offset;
         while at.place.generation == header.generation && at.place.offset < self.offset {
+            end = at.place.offset;
             if let Some((place, _)) = at.step(medium, ring, u64::MAX, &mut []).await? {
                 if self.places.is_full() {
                     self.places.pop_front();
@@ -107,6 +112,7 @@ impl<const N: usize> BackReader<N> {
                 let _ = self.places.push_back(place);
             }
         }
-        Ok(())
+        let ended = at.place.generation != header.generation;
+        Ok(if ended { end } else { self.offset })
     }
 }

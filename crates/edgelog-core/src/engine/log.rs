@@ -9,6 +9,7 @@ use super::medium::Medium;
 use super::mount::{Mounted, mount};
 use super::reader::{Reader, seek_time};
 use super::ring::Ring;
+use crate::clock::Clock;
 use crate::error::{AppendError, MountError, ReadError};
 use crate::format::{
     FrameHeader, KEY_LEN_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, PAYLOAD_LEN_MAX,
@@ -18,7 +19,7 @@ use crate::item::Item;
 use crate::place::to_usize;
 use crate::policy::{CONTROL_RESERVE, CursorSet, FullPolicy};
 use crate::state::{Cursor, State, Topic};
-use crate::types::{Event, LogId};
+use crate::types::{Event, LogId, TimeSync};
 use core::ops::Range;
 
 /// One totally ordered log on one medium, open for appending.
@@ -48,6 +49,9 @@ pub struct Log<M, B> {
     next_is_ready: bool,
     /// Cursors, by their id, whose commit holds in memory and found no room on the medium.
     unsaved: CursorSet,
+    /// Records that the application gave up and that have no offsets yet.
+    refused: u32,
+    clock: Clock,
     poisoned: bool,
 }
 
@@ -81,6 +85,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             base_time: now_ms,
             epoch: 1,
             snapshot_len: 0,
+            refused: 0,
+            clock_unset: false,
         };
         let mounted = Mounted::new(Ring::of(newest), State::default());
         let mut log = Self::from_mounted(medium, buffer, mounted);
@@ -134,13 +140,16 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             synced: true,
             next_is_ready,
             unsaved: CursorSet::default(),
+            refused: 0,
+            clock: Clock::default(),
             poisoned: false,
         }
     }
 
     /// Appends one event and gives its offset. It is visible at once and durable after the next [`sync`](Self::sync).
     ///
-    /// `now_ms`: ms since 1970-01-01 UTC. A clock that runs backwards is held at the last record's time.
+    /// `now_ms`: ms since 1970-01-01 UTC, or uptime after [`clock_is_unset`](Self::clock_is_unset). A clock that runs backwards is
+    /// held at the last record's time.
     /// Costs one program of the frame and no read; when the segment is full also one sync, one program of the next segment's
     /// header and a sync, and an erase unless [`maintain`](Self::maintain) did it before. The first append of a mount costs one frame
     /// and one sync more.
@@ -176,7 +185,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             return Ok(first..first);
         }
         let length = self.checked_len(events)?;
-        let time = now_ms.max(self.ring.end.time);
+        let time = self.clock.time_of(now_ms).max(self.ring.end.time);
         let since_base = self.make_room(length, time, CONTROL_RESERVE).await?;
         let (mut end, mut used, mut synced) = (self.ring.end, 0, self.synced);
         for event in events {
@@ -274,6 +283,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         Ok(self.next_is_ready)
     }
 
+    /// Says that the application gave up `records` events that the log refused. They take offsets when the next segment is opened, and
+    /// readers get a [`Gap`](crate::Gap) with the reason [`Refused`](crate::GapReason::Refused), so that nothing is lost in silence.
+    ///
+    /// Costs nothing by itself. Power loss before the next segment was opened: they are not counted.
+    pub fn give_up(&mut self, records: u32) {
+        self.refused = self.refused.saturating_add(records);
+    }
+
     /// What to do when the log is full; [`FullPolicy::Refuse`] unless set. Not stored: set it after each mount.
     pub fn set_full_policy(&mut self, full: FullPolicy) {
         self.full = full;
@@ -333,6 +350,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// Live segments, and how many of them the ring has.
     pub fn segments(&self) -> (u64, u32) {
         (self.ring.newest.generation - self.ring.oldest + 1, self.ring.geometry.segment_count())
+    }
+
+    /// What the clocks of boots that began without one turned out to be: the last few, oldest first.
+    pub fn time_syncs(&self) -> &[TimeSync] {
+        &self.state.time_syncs
     }
 
     /// The topics, in order of their ids.

@@ -141,23 +141,16 @@ async fn take_frame<M: Medium>(
     state: &mut State,
     frame: &Frame,
 ) -> Result<u64, MountError<M::Error>> {
-    let mut damaged = 0;
     ring.end.pass(frame);
-    match frame.header.kind {
-        Kind::Record => state.meet_topic(frame.header.topic),
-        Kind::Control => {
-            let end = &mut ring.end;
-            let take = |control: Option<Control<'_>>| {
-                let Some(control) = control else { return Ok(()) };
-                if let Control::Epoch { epoch, next_offset, .. } = control {
-                    end.epoch = epoch;
-                    damaged = next_offset.saturating_sub(end.offset);
-                    end.offset = end.offset.max(next_offset);
-                }
-                state.apply(&control).map_err(|_| MountError::TooMany)
-            };
-            with_control(medium, ring.newest.generation, frame, take).await??;
-        }
+    if frame.header.kind == Kind::Record {
+        state.meet_topic(frame.header.topic);
+        return Ok(0);
     }
-    Ok(damaged)
+    let end = &mut ring.end;
+    let take = |control: Option<Control<'_>>| {
+        let Some(control) = control else { return Ok(0) };
+        state.apply(&control).map_err(|_| MountError::TooMany)?;
+        Ok(end.take(&control))
+    };
+    with_control(medium, ring.newest.generation, frame, take).await?
 }

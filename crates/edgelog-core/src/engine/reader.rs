@@ -128,12 +128,12 @@ impl At {
                 Some(ends) if self.place.offset < ends => None,
                 _ => Some(ring.next_header(medium, self.place.generation).await?),
             };
-            self.ends = next.map_or(self.ends, |next| Some(next.base_offset));
+            self.ends = next.map_or(self.ends, |next| Some(next.previous_end()));
             // What still validates behind the last record is a leftover of a crash: its offsets were given again in the next segment.
             if let Some(next) = next
-                && self.place.offset >= next.base_offset
+                && self.place.offset >= next.previous_end()
             {
-                *self = Self::start(next, GapReason::Damaged);
+                *self = Self::start(next, GapReason::Refused);
                 return Ok(None);
             }
         }
@@ -169,9 +169,8 @@ impl At {
     ) -> Result<(), M::Error> {
         let generation = self.place.generation;
         let take = |control: Option<Control<'_>>| {
-            if let Some(Control::Epoch { epoch, next_offset, .. }) = control {
-                self.place.epoch = epoch;
-                self.lost_to(next_offset);
+            if control.is_some_and(|control| self.place.take(&control) > 0) {
+                self.reason = GapReason::Damaged;
             }
         };
         with_control(medium, generation, frame, take).await
@@ -197,21 +196,20 @@ impl At {
             return Ok(());
         }
         let next = ring.next_header(medium, self.place.generation).await?;
-        if !self.is_newest(ring) && next.base_offset == self.place.offset {
-            *self = Self::start(next, GapReason::Damaged);
+        let below = if self.is_newest(ring) { ring.end.offset } else { next.previous_end() };
+        if !self.is_newest(ring) && below == self.place.offset {
+            *self = Self::start(next, GapReason::Refused);
             return Ok(());
         }
-        let below = if self.is_newest(ring) { ring.end.offset } else { next.base_offset };
         let ahead = Ahead { until, below };
         if let Some(found) = next_frame(medium, &self.place, ahead, &mut self.budget).await? {
             if self.place.jump(&found) > 0 {
                 self.reason = GapReason::Damaged;
             }
-        } else if self.is_newest(ring) {
-            self.place.position = until;
-            self.lost_to(ring.end.offset);
         } else {
-            *self = Self::start(next, GapReason::Damaged);
+            // Nothing more is here: the next step enters the next segment.
+            self.place.position = until;
+            self.lost_to(below);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::error::{MountError, ReadError};
 use crate::geometry::Geometry;
 use crate::item::Item;
 use crate::state::{Cursor, Topic};
-use crate::types::LogId;
+use crate::types::{LogId, TimeSync};
 
 /// A read-only view of a log that somebody else may be appending to. It never programs, erases or syncs.
 ///
@@ -140,6 +140,11 @@ impl<M: Medium> LogView<M> {
     pub fn segments(&self) -> (u64, u32) {
         let ring = &self.mounted.ring;
         (ring.newest.generation - ring.oldest + 1, ring.geometry.segment_count())
+    }
+
+    /// What the clocks of boots that began without one turned out to be. See [`Log::time_syncs`](super::Log::time_syncs).
+    pub fn time_syncs(&self) -> &[TimeSync] {
+        &self.mounted.state.time_syncs
     }
 
     /// The topics, in order of their ids.

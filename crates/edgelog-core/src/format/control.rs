@@ -18,6 +18,8 @@ pub(crate) enum Control<'a> {
         previous: u32,
         next_offset: u64,
         resumed_from: u32,
+        /// The clock was not set when this boot began to append.
+        clock_unset: bool,
     },
     Topic {
         topic: u16,
@@ -40,6 +42,12 @@ pub(crate) enum Control<'a> {
     Ready {
         generation: u64,
     },
+    /// When the log's time was `log_ms`, in `epoch`, it was `utc_ms`.
+    Clock {
+        epoch: u32,
+        log_ms: u64,
+        utc_ms: u64,
+    },
 }
 
 /// The type of a control entry as it stands in a frame or snapshot item.
@@ -52,6 +60,7 @@ pub(crate) enum ControlKind {
     Commit = 4,
     Anchor = 5,
     Ready = 6,
+    Clock = 7,
 }
 
 /// The longest body of any control entry: a topic's id and name.
@@ -61,7 +70,7 @@ const _: () = assert!(CONTROL_LEN_MAX >= ANCHOR_LEN_MAX && CONTROL_LEN_MAX >= CU
 /// The longest body that any later version may give a control entry; a longer one is not looked for behind damage.
 pub(crate) const CONTROL_BODY_MAX: u32 = 255;
 
-/// Bytes of an epoch entry's body, of which the last four are reserved.
+/// Bytes of an epoch entry's body.
 pub(crate) const EPOCH_BODY_LEN: u32 = 24;
 
 /// A control body, built without an allocator.
@@ -78,6 +87,7 @@ impl<'a> Control<'a> {
                 previous: u32::from_le_bytes(take(body, 4)?),
                 next_offset: offset_at(8)?,
                 resumed_from: u32::from_le_bytes(take(body, 16)?),
+                clock_unset: take::<4>(body, 20)? != [0; 4],
             }),
             2 => Some(Self::Topic {
                 topic: u16::from_le_bytes(take(body, 0)?),
@@ -93,6 +103,11 @@ impl<'a> Control<'a> {
                 Some(Self::Anchor { id, bytes: body })
             }
             6 if body.len() == 8 => Some(Self::Ready { generation: offset_at(0)? }),
+            7 if body.len() == 20 => Some(Self::Clock {
+                epoch: u32::from_le_bytes(take(body, 0)?),
+                log_ms: u64::from_le_bytes(take(body, 4)?),
+                utc_ms: u64::from_le_bytes(take(body, 12)?),
+            }),
             _ => None,
         }
     }
@@ -106,12 +121,12 @@ impl<'a> Control<'a> {
             let _ = body.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
         };
         let (kind, id) = match self {
-            Self::Epoch { epoch, previous, next_offset, resumed_from } => {
+            Self::Epoch { epoch, previous, next_offset, resumed_from, clock_unset } => {
                 put(&epoch.to_le_bytes());
                 put(&previous.to_le_bytes());
                 put(&next_offset.to_le_bytes());
                 put(&resumed_from.to_le_bytes());
-                put(&[0; 4]);
+                put(&u32::from(*clock_unset).to_le_bytes());
                 (ControlKind::Epoch, 0)
             }
             Self::Topic { topic, name } => {
@@ -136,6 +151,12 @@ impl<'a> Control<'a> {
                 put(&generation.to_le_bytes());
                 (ControlKind::Ready, 0)
             }
+            Self::Clock { epoch, log_ms, utc_ms } => {
+                put(&epoch.to_le_bytes());
+                put(&log_ms.to_le_bytes());
+                put(&utc_ms.to_le_bytes());
+                (ControlKind::Clock, 0)
+            }
         };
         (kind, id, body)
     }
@@ -153,12 +174,19 @@ mod tests {
     #[test]
     fn every_control_entry_reads_back_as_written() {
         let entries = [
-            Control::Epoch { epoch: 7, previous: 5, next_offset: OFFSET_MAX, resumed_from: 4096 },
+            Control::Epoch {
+                epoch: 7,
+                previous: 5,
+                next_offset: OFFSET_MAX,
+                resumed_from: 4096,
+                clock_unset: true,
+            },
             Control::Topic { topic: 3, name: "host.metrics" },
             Control::Cursor { id: 1, name: "kafka" },
             Control::Commit { id: 1, offset: 5, mark: -1 },
             Control::Anchor { id: 1, bytes: &[1, 2, 3] },
             Control::Ready { generation: 9 },
+            Control::Clock { epoch: 3, log_ms: 5, utc_ms: u64::MAX },
         ];
         for entry in entries {
             let (kind, id, body) = entry.emit();

@@ -27,7 +27,7 @@ impl Crc {
         self.0.update(bytes);
     }
 
-    /// The CRC of a frame behind its own bytes: its epoch and offset come last, so that several can be tried for one pass over the frame.
+    /// The CRC of a frame behind its own bytes. Epoch and offset come last, so that they can be found from it, too.
     pub(crate) fn finish_frame(&self, epoch: u32, offset: u64) -> u32 {
         let mut crc = self.clone();
         crc.update(&epoch.to_le_bytes());
@@ -35,7 +35,46 @@ impl Crc {
         crc.finish()
     }
 
+    /// The only offset with the upper half of `near` with which a frame of `epoch` has the CRC `stored`: a CRC of four bytes can be
+    /// turned round. It says nothing by itself; the frame is verified when this is an offset that it can have.
+    pub(crate) fn offset_of_frame(&self, epoch: u32, near: u64, stored: u32) -> u64 {
+        let mut crc = self.clone();
+        crc.update(&epoch.to_le_bytes());
+        let [low, high] = [crc.finish(), stored].map(|crc| !crc);
+        let upper = near >> 32;
+        let [a, b, c, d, ..] = upper.to_le_bytes();
+        let before_upper = back_4_bytes(high) ^ u32::from_le_bytes([a, b, c, d]);
+        upper << 32 | u64::from(back_4_bytes(before_upper) ^ low)
+    }
+
     pub(crate) fn finish(self) -> u32 {
         self.0.finalize()
+    }
+}
+
+/// What the CRC register held before it took four zero bytes in.
+fn back_4_bytes(mut register: u32) -> u32 {
+    const POLYNOMIAL: u32 = 0x82F6_3B78;
+    for _ in 0..32 {
+        let carry = register >> 31;
+        register = ((register ^ (POLYNOMIAL * carry)) << 1) | carry;
+    }
+    register
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offset_that_gives_a_crc_is_found_from_it() {
+        for offset in [0, 1, 77, 0xFFFF_FFFF, 0x1_0000_0000, 0x1234_5678_9ABC, u64::MAX >> 1] {
+            let mut crc = Crc::of_frame(LogId([3; 16]), 9, 1024);
+            crc.update(b"a frame");
+            let stored = crc.finish_frame(7, offset);
+            assert_eq!(crc.offset_of_frame(7, offset ^ 0xFFF, stored), offset);
+            assert_ne!(crc.offset_of_frame(8, offset, stored), offset);
+            assert_ne!(crc.offset_of_frame(7, offset, stored ^ 1), offset);
+        }
     }
 }

@@ -26,9 +26,12 @@ pub fn stored_header(bytes: &[u8]) -> Option<(LogId, Geometry)> {
 }
 
 /// Bytes of the header before its snapshot.
-pub(crate) const SEGMENT_HEADER_LEN: u32 = 80;
+pub(crate) const SEGMENT_HEADER_LEN: u32 = 84;
 
-const CRC_AT: usize = 76;
+const CRC_AT: usize = 80;
+
+/// The clock was not set when the segment was opened.
+const CLOCK_UNSET: u32 = 1;
 const _: () = assert!(CRC_AT + 4 == SEGMENT_HEADER_LEN as usize);
 
 /// A segment header that was parsed but whose CRC over the snapshot is not yet checked, or one to be written.
@@ -42,6 +45,10 @@ pub(crate) struct SegmentHeader {
     pub(crate) base_time: u64,
     pub(crate) epoch: u32,
     pub(crate) snapshot_len: u32,
+    /// Records that the application gave up before the base offset, because the log was full. They have the offsets just below it.
+    pub(crate) refused: u32,
+    /// Times are estimated until a clock entry says otherwise.
+    pub(crate) clock_unset: bool,
 }
 
 /// What the fixed part of a header says.
@@ -85,10 +92,13 @@ impl SegmentHeader {
             base_time: u64_at(48)?,
             epoch: u32_at(56)?,
             snapshot_len: u32_at(68)?,
+            refused: u32_at(72)?,
+            clock_unset: u32_at(76)? & CLOCK_UNSET != 0,
         };
         let consistent = geometry.slot(header.generation) == header.slot
             && header.generation <= GENERATION_MAX
             && header.base_offset <= OFFSET_MAX
+            && u64::from(header.refused) <= header.base_offset
             && header.first_frame() <= geometry.segment_size();
         consistent.then_some((header, u32_at(CRC_AT)?))
     }
@@ -109,6 +119,9 @@ impl SegmentHeader {
         put(&mut bytes, 60, &self.geometry.segment_size().to_le_bytes());
         put(&mut bytes, 64, &self.geometry.segment_count().to_le_bytes());
         put(&mut bytes, 68, &self.snapshot_len.to_le_bytes());
+        put(&mut bytes, 72, &self.refused.to_le_bytes());
+        let flags = if self.clock_unset { CLOCK_UNSET } else { 0 };
+        put(&mut bytes, 76, &flags.to_le_bytes());
         let mut crc = Self::crc(&bytes);
         crc.update(snapshot);
         put(&mut bytes, CRC_AT, &crc.finish().to_le_bytes());
@@ -120,6 +133,11 @@ impl SegmentHeader {
         let mut crc = Crc::new();
         crc.update(bytes.get(..CRC_AT).unwrap_or_default());
         crc
+    }
+
+    /// The offset behind the last record of the segment before.
+    pub(crate) const fn previous_end(&self) -> u64 {
+        self.base_offset - self.refused as u64
     }
 
     /// Position of the first frame.
@@ -142,6 +160,8 @@ mod tests {
             base_time: 1_700_000_000_000,
             epoch: 3,
             snapshot_len: 5,
+            refused: 7,
+            clock_unset: true,
         }
     }
 
@@ -173,7 +193,7 @@ mod tests {
     #[test]
     fn a_header_torn_before_its_version_is_not_a_newer_version() {
         for erased in [0x00, 0xFF] {
-            let mut bytes = [erased; 80];
+            let mut bytes = [erased; 84];
             bytes[..8].copy_from_slice(&SEGMENT_MAGIC);
             assert_eq!(SegmentHeader::parse(&bytes), Parsed::NotAHeader);
         }

@@ -71,15 +71,15 @@ fn segment(slot: usize, bytes: &[u8]) -> Option<Segment> {
     }
     let align = 8.max(1usize << bytes[10]);
     let snapshot_len = u32_at(bytes, 68) as usize;
-    let snapshot = &bytes[80..80 + snapshot_len];
-    if crc32c(&[&bytes[..76], snapshot]) != u32_at(bytes, 76) {
+    let snapshot = &bytes[84..84 + snapshot_len];
+    if crc32c(&[&bytes[..80], snapshot]) != u32_at(bytes, 80) {
         return None;
     }
     let log = &bytes[16..32];
     let generation = u64_at(bytes, 32);
     assert_eq!(u32_at(bytes, 12) as usize, slot);
     assert_eq!(generation % u64::from(u32_at(bytes, 64)), slot as u64);
-    assert_eq!((u32_at(bytes, 60) as usize, u32_at(bytes, 72)), (bytes.len(), 0));
+    assert_eq!((u32_at(bytes, 60) as usize, u32_at(bytes, 76) & !1), (bytes.len(), 0));
     let (base_offset, base_time) = (u64_at(bytes, 40), u64_at(bytes, 48));
     let mut found = Segment {
         generation,
@@ -87,7 +87,7 @@ fn segment(slot: usize, bytes: &[u8]) -> Option<Segment> {
         snapshot: items(snapshot),
         entries: Vec::new(),
         frames: Vec::new(),
-        first_frame: (80 + snapshot_len).next_multiple_of(align),
+        first_frame: (84 + snapshot_len).next_multiple_of(align),
     };
     let (mut at, mut offset, mut epoch) = (found.first_frame, base_offset, u32_at(bytes, 56));
     let mut reference = 0;
@@ -192,7 +192,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Its 80 bytes for word 1, erased value 0 and no snapshot, with a CRC that matches.
+    /// Its 84 bytes for word 1, erased value 0 and no snapshot, with a CRC that matches.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = b"edgelog\0\x02\0\0\0".to_vec();
         let slot = self.generation % u64::from(self.segment_count);
@@ -204,7 +204,7 @@ impl Header {
         bytes.extend_from_slice(&self.epoch.to_le_bytes());
         bytes.extend_from_slice(&self.segment_size.to_le_bytes());
         bytes.extend_from_slice(&self.segment_count.to_le_bytes());
-        bytes.extend_from_slice(&[0; 8]);
+        bytes.extend_from_slice(&[0; 12]);
         let crc = crc32c(&[&bytes]);
         bytes.extend_from_slice(&crc.to_le_bytes());
         bytes

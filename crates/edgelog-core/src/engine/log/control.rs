@@ -1,6 +1,7 @@
 //! Topics, cursors, commits and anchors: the log's own entries, written between records.
 
 use super::{Log, Medium, both};
+use crate::clock::Clock;
 use crate::error::AppendError;
 use crate::format::{
     ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FrameHeader, Kind, LONG_HEADER_LEN,
@@ -8,7 +9,7 @@ use crate::format::{
 };
 use crate::place::{Place, to_usize};
 use crate::policy::{ANCHOR_RESERVE, CONTROL_RESERVE, RECORD_ROOM};
-use crate::state::{CURSOR_ITEMS_LEN, CURSORS_MAX, TOPIC_ITEM_LEN, TOPICS_MAX};
+use crate::state::{CURSOR_ITEMS_LEN, CURSORS_MAX, TIME_SYNC_ITEM_LEN, TOPIC_ITEM_LEN, TOPICS_MAX};
 use crate::types::{Class, CursorId, TopicId};
 
 #[both(AFIT)]
@@ -123,12 +124,53 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         self.control(&[Control::Anchor { id: cursor.0, bytes }], 0).await
     }
 
+    /// Says that the device does not know the time: from now on `now_ms` is uptime, and the log's time goes on from the last
+    /// record's. Call it after a mount, before the first append; records have [`TimeQuality::Unset`](crate::TimeQuality::Unset).
+    ///
+    /// `uptime_ms`: ms since any moment, never running backwards. Costs nothing.
+    pub fn clock_is_unset(&mut self, uptime_ms: u64) {
+        self.clock = Clock::unset(uptime_ms, self.ring.end.time);
+    }
+
+    /// Says that it is `utc_ms` (ms since 1970-01-01 UTC) at `uptime_ms`: the log's time follows it from here on, and the times of
+    /// this boot's earlier records become known ([`TimeSync`](crate::TimeSync)). `now_ms` stays uptime. Costs one 40-byte frame.
+    /// Power loss before the next sync: the records stay unset.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Full`] or the medium's; the clock is as before.
+    pub async fn set_clock(
+        &mut self,
+        uptime_ms: u64,
+        utc_ms: u64,
+    ) -> Result<(), AppendError<M::Error>> {
+        if self.clock.is_unset() {
+            self.usable()?;
+            if !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN) && !self.state.time_syncs.is_empty() {
+                self.state.time_syncs.remove(0);
+            }
+            let log_ms = self.clock.time_of(uptime_ms).max(self.ring.end.time);
+            // The boot's epoch is only known once its first frame is written.
+            let length = self.control_len(&Control::Clock { epoch: 0, log_ms, utc_ms })?;
+            let since_base = self.make_room(length, self.ring.end.time, ANCHOR_RESERVE).await?;
+            let sync = Control::Clock { epoch: self.ring.end.epoch, log_ms, utc_ms };
+            self.program_control(&sync, since_base).await?;
+            self.ring.end.take(&sync);
+            let _ = self.state.apply(&sync);
+        }
+        self.clock = Clock::set(uptime_ms, utc_ms);
+        Ok(())
+    }
+
     /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor.
     pub(super) fn snapshot_len(&self) -> u32 {
         let topics = self.state.topics.iter().map(|topic| TOPIC_ITEM_LEN + topic.name.len());
         let cursors =
             self.state.cursors.iter().map(|c| CURSOR_ITEMS_LEN + c.name.len() + ANCHOR_LEN_MAX);
-        u32::try_from(topics.sum::<usize>() + cursors.sum::<usize>()).unwrap_or(u32::MAX)
+        let length = topics.sum::<usize>()
+            + cursors.sum::<usize>()
+            + self.state.time_syncs.len() * TIME_SYNC_ITEM_LEN;
+        u32::try_from(length).unwrap_or(u32::MAX)
     }
 
     /// Whether every later segment header still fits buffer and segment when the snapshot grows by `bytes`. A log whose

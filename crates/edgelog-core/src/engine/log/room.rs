@@ -4,7 +4,7 @@ use super::super::segment::{Header, frame_at, read_header};
 use super::{Log, Medium, both};
 use crate::error::AppendError;
 use crate::format::{
-    Control, Crc, FrameHeader, GENERATION_MAX, SEGMENT_HEADER_LEN, SegmentHeader, put,
+    Control, Crc, FrameHeader, GENERATION_MAX, OFFSET_MAX, SEGMENT_HEADER_LEN, SegmentHeader, put,
 };
 use crate::place::{Frame, Place, to_usize};
 use crate::policy::FullPolicy;
@@ -57,6 +57,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             previous: self.ring.end.epoch,
             next_offset: self.ring.end.offset,
             resumed_from: self.resumed_from,
+            clock_unset: self.clock.is_unset(),
         }
     }
 
@@ -88,7 +89,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         }
         programmed?;
         self.sync().await?;
-        self.ring.end.epoch = self.next_epoch();
+        self.ring.end.take(epoch);
         self.opened = true;
         Ok(true)
     }
@@ -162,13 +163,16 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         let header = SegmentHeader {
             slot: self.ring.geometry.slot(generation),
             generation,
-            base_offset: self.ring.end.offset,
+            base_offset: self.ring.end.offset.saturating_add(self.refused.into()).min(OFFSET_MAX),
             base_time: time,
             epoch: self.next_epoch(),
             snapshot_len: 0,
+            refused: self.refused,
+            clock_unset: self.clock.is_unset(),
             ..self.ring.newest
         };
         self.write_header(header).await?;
+        self.refused = 0;
         self.opened = true;
         Ok(())
     }

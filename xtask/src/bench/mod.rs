@@ -1,0 +1,37 @@
+//! `cargo xtask bench`: the project's figures, each again for the libraries that do the same.
+//!
+//! The benches are workspaces of their own under `benches/`, so that nobody who tests the project builds other people's logs.
+
+mod flash;
+mod results;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Reads, programs and erases on simulated NOR flash, and code and memory on a Cortex-M4
+    Flash(Saving),
+}
+
+/// Arguments of every bench.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Saving {
+    /// Also write the figures, with machine and date, to benches/results
+    #[arg(long)]
+    save: bool,
+}
+
+impl BenchCommand {
+    /// Measures, and prints one figure a line, `name = value`; `#` begins a comment.
+    ///
+    /// # Errors
+    ///
+    /// A bench does not build or fails, or its results cannot be written.
+    pub fn run(self) -> Result<()> {
+        match self {
+            Self::Flash(saving) => results::tell("flash", &flash::figures()?, saving.save),
+        }
+    }
+}
