@@ -10,8 +10,8 @@ use std::path::Path;
 
 fn main() -> std::io::Result<()> {
     for word_and_erased in [0, 2, 5, 0x80, 0x82, 0x85] {
-        for history in 1..8 {
-            // As the target decodes it: word, size, count, then the log's history, then no edit.
+        for history in (1..8).flat_map(|history| [history, history | 0x80]) {
+            // As the target decodes it: word, size, count, then the log's history and whether words are programmed once, then no edit.
             seed(
                 "image",
                 &format!("log-{word_and_erased}-{history}"),
@@ -53,8 +53,8 @@ fn frames(segment: &[u8]) -> Vec<u8> {
     let mut image = segment.to_vec();
     image.resize(2048, 0);
     let (geometry, header) = header(&image);
-    for (frame, _) in layout::walk(&image[..1024], &geometry, &header).frames {
-        let bytes = &image[frame.at..frame.next];
+    for walked in layout::walk(&image[..1024], &geometry, &header).frames {
+        let bytes = &image[walked.frame.at..walked.frame.next];
         input.extend_from_slice(&[2, bytes.len() as u8]);
         input.extend_from_slice(bytes);
     }

@@ -1,9 +1,10 @@
 //! Everything that can be done to an image, with what must hold for any image at all.
 
-use crate::layout::{self, Frame, Header};
+use crate::device::Device;
+use crate::layout::{self, Bond, Frame, Header, Time};
 use edgelog_core::{
-    AppendError, Class, Event, Gap, GapReason, Geometry, Item, Log, LogView, MountError, Reader,
-    Record,
+    AppendError, BackReader, Class, Cursor, Event, Gap, Geometry, Item, Log, LogView, MountError,
+    Reader, Record, TimeQuality,
 };
 use edgelog_sim::{SimDisk, SimError};
 
@@ -13,7 +14,7 @@ pub const BUFFER: usize = 4096;
 pub const NOW: u64 = 1_700_000_000_000;
 
 /// What mounting and reading an image may read: this many times the image, and for each item this many bytes.
-const EFFORT: (u64, u64) = (200, 4096);
+const EFFORT: (u64, u64) = (512, 4096);
 
 /// What a reader met.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Found {
     pub class: Class,
     /// When.
     pub time_ms: u64,
+    /// It may have been later.
+    pub estimated: bool,
     /// The key.
     pub key: Option<Vec<u8>>,
     /// The payload.
@@ -54,33 +57,53 @@ impl Found {
             topic: record.topic.get(),
             class: record.class,
             time_ms: record.time_ms,
+            estimated: record.time_quality == TimeQuality::Estimated,
             key: record.key.map(<[u8]>::to_vec),
             payload: record.payload.to_vec(),
         }
     }
 
-    /// Whether the record is what stands in the frame.
+    /// Whether this is the record `before` damage in front of it, which may have cost what its time counts from.
     #[must_use]
-    pub fn is(&self, header: &Header, frame: &Frame<'_>) -> bool {
+    pub fn was(&self, before: &Self) -> bool {
+        let time = if self.estimated { self.time_ms.min(before.time_ms) } else { before.time_ms };
+        let expected = Self { estimated: self.estimated, time_ms: time, ..before.clone() };
+        *self == expected
+    }
+
+    /// Whether the record is what stands in the frame, which is bound so. Short frames do not tell their times by themselves.
+    #[must_use]
+    pub fn is_in(&self, header: &Header, frame: &Frame<'_>, bond: Bond) -> bool {
         let class = [Class::Critical, Class::Normal, Class::Bulk][usize::from(frame.class)];
+        let (Time::Since(least) | Time::Base(least)) = frame.time;
         frame.is_record
             && self.log == header.log
+            && self.bond() == bond
             && (self.topic, self.class) == (frame.topic, class)
-            && self.time_ms == header.base_time.saturating_add(u64::from(frame.time_delta))
+            && self.time_ms >= header.base_time.saturating_add(u64::from(least))
             && self.key.as_deref() == frame.key
             && self.payload == frame.payload
     }
+
+    const fn bond(&self) -> Bond {
+        Bond { epoch: self.epoch, offset: self.offset }
+    }
 }
 
-/// Looks at the image, reads it, appends to it and mounts it anew. Gives what a view read, or why it is no log.
+/// Looks at the image, reads it both ways, appends to it and mounts it anew. Gives what a view read, or why it is no log.
 ///
 /// # Panics
 ///
 /// When reading does not end or costs too much, does not add up, gives what no valid frame holds, differs between a view and an owner,
 /// or when a record that was acknowledged is not there after a restart.
-pub fn exercise(geometry: &Geometry, image: &[u8]) -> Result<Vec<Met>, MountError<SimError>> {
+pub fn exercise(
+    geometry: &Geometry,
+    image: &[u8],
+    write_once: bool,
+) -> Result<Vec<Met>, MountError<SimError>> {
     let disk = SimDisk::from_image(*geometry, image.to_vec());
-    let mut view = LogView::open(disk.clone())?;
+    let device = Device { disk: disk.clone(), write_once };
+    let mut view = LogView::open(device.clone())?;
     view.refresh().expect("nothing changed since it was opened");
     let visible = view.visible();
     let met =
@@ -96,7 +119,7 @@ pub fn exercise(geometry: &Geometry, image: &[u8]) -> Result<Vec<Met>, MountErro
         met.len()
     );
 
-    let mut log = Log::mount(disk.clone(), vec![0; BUFFER]).expect("a view could be opened");
+    let mut log = Log::mount(device.clone(), vec![0; BUFFER]).expect("a view could be opened");
     assert_eq!((log.visible(), log.id(), log.epoch()), (visible, view.id(), view.epoch()));
     assert_eq!((log.topics(), log.cursors()), (view.topics(), view.cursors()));
     let earliest = log.earliest().expect("the disk reads");
@@ -109,23 +132,22 @@ pub fn exercise(geometry: &Geometry, image: &[u8]) -> Result<Vec<Met>, MountErro
         adds_up(&again, from, visible);
         assert_eq!(records(&again, from), records(&met, from), "read from {from}");
     }
+    backwards(&mut log, &met);
     assert_eq!(disk.counters().programs, 0, "mounting and reading write nothing");
     assert!(disk.image() == image, "mounting and reading change nothing");
-    let damaged = |it: &Met| matches!(it, Met::Gap(gap) if gap.reason == GapReason::Damaged);
-    let hidden = met.iter().any(damaged) && may_tire_a_reader(geometry, image);
-    use_it(log, &disk, hidden);
+    use_it(log, &device, a_cursor_is_ahead(&met, view.cursors()));
     Ok(met)
 }
 
-fn may_tire_a_reader(geometry: &Geometry, image: &[u8]) -> bool {
-    image.chunks(geometry.segment_size() as usize).enumerate().any(|(slot, segment)| {
-        layout::header(segment, geometry, slot)
-            .is_some_and(|header| layout::may_tire_a_reader(segment, geometry, &header))
-    })
+/// Whether the log ends where a cursor is, behind its last record, as no log that the engine wrote does. Its next epoch frame then stands at the
+/// place where the walk ends, bound to the cursor's offset, and is not looked for there.
+fn a_cursor_is_ahead(met: &[Met], cursors: &[Cursor]) -> bool {
+    let Some(Met::Gap(last)) = met.last() else { return false };
+    cursors.iter().any(|cursor| cursor.offset == last.to)
 }
 
-/// Appends and commits; what is acknowledged must be there after a restart, or be `hidden` in a gap behind damage that no reader gets over.
-fn use_it(mut log: Log<SimDisk, Vec<u8>>, disk: &SimDisk, hidden: bool) {
+/// Appends and commits; what is acknowledged must be there after a restart, or be `hidden` in a gap.
+fn use_it(mut log: Log<Device, Vec<u8>>, device: &Device, hidden: bool) {
     let mut stored = Vec::new();
     for n in 0..12u8 {
         let payload = vec![n; 60 + usize::from(n)];
@@ -146,10 +168,11 @@ fn use_it(mut log: Log<SimDisk, Vec<u8>>, disk: &SimDisk, hidden: bool) {
     }
     let (id, visible) = (log.id(), log.visible());
     drop(log);
-    let mut log = Log::mount(disk.cut(1), vec![0; BUFFER]).expect("it was mounted before");
+    let after = Device { disk: device.disk.cut(1), ..*device };
+    let mut log = Log::mount(after, vec![0; BUFFER]).expect("it was mounted before");
     assert_eq!(log.id(), id, "the log is the same after a restart");
     assert!(log.visible() >= visible, "{} were durable, {} are left", visible, log.visible());
-    let image = disk.image();
+    let image = device.disk.image();
     let from = stored.first().map_or(visible, |&(_, offset, _)| offset);
     let met = read_all(
         &image,
@@ -169,7 +192,7 @@ fn use_it(mut log: Log<SimDisk, Vec<u8>>, disk: &SimDisk, hidden: bool) {
     }
 }
 
-fn append(log: &mut Log<SimDisk, Vec<u8>>, payload: &[u8]) -> Result<u64, AppendError<SimError>> {
+fn append(log: &mut Log<Device, Vec<u8>>, payload: &[u8]) -> Result<u64, AppendError<SimError>> {
     let topic = log.topic("t")?;
     log.append(&Event { topic, class: Class::Normal, key: Some(b"k"), payload }, NOW)
 }
@@ -195,6 +218,25 @@ fn read_all<E: std::fmt::Debug>(
         assert!(met.len() <= image.len() / 8 + 2, "reading ends");
     }
     met
+}
+
+/// Newest first, the same records come.
+fn backwards(log: &mut Log<Device, Vec<u8>>, met: &[Met]) {
+    let mut expected = records(met, 0);
+    let (mut reader, mut buffer) = (BackReader::<3>::before(u64::MAX), vec![0; BUFFER]);
+    let mut next = log.visible();
+    while let Some(item) = log.read_back(&mut reader, &mut buffer).expect("the disk reads") {
+        let (from, to) = match met_of(item) {
+            Met::Record(record) => {
+                assert_eq!(Some(&record), expected.pop(), "newest first");
+                (record.offset, record.offset + 1)
+            }
+            Met::Gap(gap) => (gap.from, gap.to),
+        };
+        assert!(to == next && from < to, "{from} to {to} is not before {next}");
+        next = from;
+    }
+    assert!(next == 0 && expected.is_empty(), "reading back ends at {next} before {expected:?}");
 }
 
 fn adds_up(met: &[Met], from: u64, end: u64) {
@@ -239,7 +281,8 @@ fn all_hold(geometry: &Geometry, image: &[u8], met: &[Met]) {
     });
     for record in records(met, 0) {
         let holds = places.any(|(header, segment, frame)| {
-            record.is(&header, &frame) && layout::holds(segment, &header, &frame, record.epoch)
+            record.is_in(&header, &frame, record.bond())
+                && layout::holds(segment, &header, &frame, record.bond())
         });
         assert!(holds, "no frame behind those of earlier records holds {record:?}");
     }

@@ -4,7 +4,7 @@
 
 use crate::exercise::{Met, NOW, exercise};
 use crate::input::Input;
-use crate::layout::{self, Header, NUMBER_MAX};
+use crate::layout::{self, Bond, Header, NUMBER_MAX};
 use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, MountError, stored_header};
 
 /// Decodes the input, makes the segment and does everything with it.
@@ -26,6 +26,7 @@ pub fn run(input: &[u8]) {
             _ => input.number(u64::MAX),
         },
         epoch: input.number(u64::from(u32::MAX)) as u32,
+        refused: 0,
         first_frame: 0,
     };
     let mut segment = vec![geometry.erased(); size];
@@ -52,7 +53,7 @@ pub fn run(input: &[u8]) {
     image[slot * size..(slot + 1) * size].copy_from_slice(&segment);
 
     let told = stored_header(&segment);
-    let read = exercise(&geometry, &image);
+    let read = exercise(&geometry, &image, patches & 0x20 != 0);
     let Some(header) = believed else {
         assert!(read.is_err(), "a header that does not hold was believed: {read:?}");
         return;
@@ -76,22 +77,25 @@ fn frames(input: &mut Input<'_>, geometry: &Geometry, header: &Header, segment: 
             _ => input.short(),
         };
         let bytes = input.bytes(length);
-        if at + layout::FRAME_LEN > segment.len() {
+        if at + layout::SHORT_LEN > segment.len() {
             return;
         }
         let length = bytes.len().min(segment.len() - at);
         segment[at..at + length].copy_from_slice(&bytes[..length]);
         if kind & 2 == 0 {
             // The length that the frame tells is mostly the one it has.
-            let before = layout::frame(segment, geometry, at)
-                .map_or(0, |it| it.key.map_or(0, |key| 1 + key.len()));
-            let head = layout::aligned(layout::FRAME_LEN + before, geometry);
+            let head = layout::payload_at(segment, geometry, at);
             layout::set_payload_len(segment, at, length.saturating_sub(head));
         }
         if kind & 4 == 0 {
-            let epoch = layout::walk(segment, geometry, header).epoch;
-            let told = epoch.wrapping_add(u32::from(kind >> 4));
-            let _ = layout::seal_frame(segment, geometry, header, at, told);
+            let Bond { epoch, offset } = layout::walk(segment, geometry, header).bond;
+            if kind & 8 == 0 {
+                layout::set_offset(segment, at, offset);
+            }
+            // Mostly what it should be bound to, or what a frame behind damage may be.
+            let (epoch, offset) =
+                (epoch.wrapping_add(u32::from(kind >> 4 & 3)), offset + u64::from(kind >> 6));
+            let _ = layout::seal_frame(segment, geometry, header, at, Bond { epoch, offset });
         }
         let next = layout::frame(segment, geometry, at).map_or(at + length.max(1), |it| it.next);
         at = layout::aligned(next, geometry);
@@ -106,11 +110,9 @@ fn all_there(geometry: &Geometry, header: &Header, segment: &[u8], met: &[Met]) 
     });
     let walked = layout::walk(segment, geometry, header).frames;
     let mut given = records;
-    for (frame, epoch) in walked.iter().filter(|(frame, _)| frame.is_record) {
+    for walked in walked.iter().filter(|walked| walked.frame.is_record) {
         let record = given.next().expect("a record whose frame holds is given");
-        assert!(
-            record.is(header, frame) && record.epoch == *epoch,
-            "{record:?} is not {frame:?} in epoch {epoch}"
-        );
+        assert!(record.is_in(header, &walked.frame, walked.bond), "{record:?} is not {walked:?}");
+        assert_eq!(record.time_ms, walked.time_ms, "{walked:?}");
     }
 }

@@ -3,10 +3,11 @@
 //! The medium starts erased or as a log that the engine wrote; the fuzzer's edits follow. An edit may name a place by segment and frame, and may make
 //! the checksum of a header or frame right, because nothing behind a wrong one is ever looked at.
 
+use crate::device::Device;
 use crate::exercise::{BUFFER, Met, NOW, exercise, records};
 use crate::input::Input;
-use crate::layout;
-use edgelog_core::{Class, Event, Geometry, Log, LogId};
+use crate::layout::{self, Bond};
+use edgelog_core::{AppendError, Class, Event, FullPolicy, Geometry, Log, LogId};
 use edgelog_sim::SimDisk;
 use std::ops::Range;
 
@@ -18,23 +19,27 @@ use std::ops::Range;
 pub fn run(input: &[u8]) {
     let mut input = Input::new(input);
     let geometry = input.geometry();
-    let mut image = match input.byte() % 8 {
+    let history = input.byte();
+    let write_once = history & 0x80 != 0;
+    let mut image = match history % 8 {
         0 => vec![geometry.erased(); length(&geometry)],
-        history => written(&geometry, history),
+        history => written(&geometry, history, write_once),
     };
     let original = image.clone();
+    let mut forged = false;
     // Each edit takes at least one byte; so many say nothing new.
     for _ in 0..64 {
         if input.is_empty() {
             break;
         }
-        edit(&mut input, &geometry, &original, &mut image);
+        forged |= edit(&mut input, &geometry, &original, &mut image);
     }
-    let Ok(met) = exercise(&geometry, &image) else { return };
-    let Some(damage) = Damage::of(&geometry, &original, &image) else { return };
-    let before = exercise(&geometry, &original).expect("the engine wrote it");
+    let Ok(met) = exercise(&geometry, &image, write_once) else { return };
+    let Some(damage) = Damage::of(&geometry, &original, &image).filter(|_| !forged) else { return };
+    let before = exercise(&geometry, &original, write_once).expect("the engine wrote it");
+    let left = records(&met, 0);
     for record in records(&before, 0).into_iter().filter(|record| !damage.costs(record.offset)) {
-        assert!(records(&met, 0).contains(&record), "{damage:?} costs {record:?}");
+        assert!(left.iter().any(|it| it.was(record)), "{damage:?} costs {record:?}");
     }
     // Nor does it make records up: a gap counts what was there.
     assert!(damage.is_end || end(&met) == end(&before), "{damage:?} moves the end");
@@ -58,7 +63,7 @@ struct Damage {
 }
 
 impl Damage {
-    /// The damage, if all that was changed is one frame, and its new bytes do not look so much like frames that no reader gets over them.
+    /// The damage, if all that was changed is one frame.
     fn of(geometry: &Geometry, original: &[u8], image: &[u8]) -> Option<Self> {
         let mut changed = (0..image.len()).filter(|&at| image[at] != original[at]);
         let first = changed.next()?;
@@ -67,19 +72,16 @@ impl Damage {
         let segments = |slot| &original[segment(geometry, slot)];
         let header = layout::header(segments(slot), geometry, slot)?;
         let frames = layout::walk(segments(slot), geometry, &header).frames;
-        let hit =
-            frames.iter().position(|(it, _)| start + it.at <= first && last < start + it.next)?;
-        if layout::may_tire_a_reader(&image[segment(geometry, slot)], geometry, &header) {
-            return None;
-        }
+        let hit = frames
+            .iter()
+            .position(|it| start + it.frame.at <= first && last < start + it.frame.next)?;
         let is_newest = (0..geometry.segment_count() as usize)
             .filter_map(|slot| layout::header(segments(slot), geometry, slot))
             .all(|other| other.generation <= header.generation);
-        let records = frames[..hit].iter().filter(|(it, _)| it.is_record).count();
         Some(Self {
-            offset: header.base_offset + records as u64,
-            is_record: frames[hit].0.is_record,
-            is_end: is_newest && !frames[hit + 1..].iter().any(|(it, _)| it.synced),
+            offset: frames[hit].bond.offset,
+            is_record: frames[hit].frame.is_record,
+            is_end: is_newest && !frames[hit + 1..].iter().any(|it| it.frame.synced),
         })
     }
 
@@ -88,17 +90,25 @@ impl Damage {
     }
 }
 
-/// The image of a log that lived through `history`: records, cursors, several mounts, a ring that went round.
-fn written(geometry: &Geometry, history: u8) -> Vec<u8> {
+/// The image of a log that lived through `history`: records, cursors, several mounts, a ring that went round, power cuts.
+fn written(geometry: &Geometry, history: u8, write_once: bool) -> Vec<u8> {
     let disk = SimDisk::from_image(*geometry, vec![geometry.erased(); length(geometry)]);
+    let mut device = Device { disk, write_once };
     let id = LogId([history; 16]);
-    let mut log = Log::create(disk.clone(), vec![0; BUFFER], id, NOW).expect("an erased disk");
+    let mut log = Log::create(device.clone(), vec![0; BUFFER], id, NOW).expect("an erased disk");
     for n in 0..history * 8 {
         let topic = log.topic(["a", "door.open"][usize::from(n & 1)]).expect("room for two topics");
         let payload = vec![n; usize::from(n.wrapping_mul(37) % 120)];
         let key = (n % 3 == 0).then_some(&payload[..payload.len().min(9)]);
         let event = Event { topic, class: Class::Bulk, key, payload: &payload };
-        let _ = log.append(&event, NOW + u64::from(n) * 1000);
+        let events = [event, Event { key: None, ..event }];
+        let now = NOW + u64::from(n) * 1000;
+        if matches!(
+            log.append_batch(&events[..1 + usize::from(n % 5 == 0)], now),
+            Err(AppendError::Full)
+        ) {
+            log.give_up(1);
+        }
         if n % 3 == 2 {
             let durable = log.sync().expect("the disk syncs");
             if history > 2
@@ -106,16 +116,28 @@ fn written(geometry: &Geometry, history: u8) -> Vec<u8> {
             {
                 let _ = log.commit(cursor, durable, 0);
                 let _ = log.set_anchor(cursor, &[n; 24]);
+                let _ = log.maintain(1).expect("the disk erases");
             }
         }
         if history > 3 && n % 11 == 10 {
-            log = Log::mount(disk.clone(), vec![0; BUFFER]).expect("it is a log");
+            if history % 2 == 1 {
+                device.disk = device.disk.cut(u64::from(n));
+                device.disk.set_sector(8);
+            }
+            log = Log::mount(device.clone(), vec![0; BUFFER]).expect("it is a log");
+            if history == 6 {
+                log.clock_is_unset(0);
+            }
+            if history == 5 {
+                log.set_full_policy(FullPolicy::DropOldest);
+            }
         }
     }
-    disk.image()
+    device.disk.image()
 }
 
-fn edit(input: &mut Input<'_>, geometry: &Geometry, original: &[u8], image: &mut [u8]) {
+/// Changes the image. True when it may have made a frame that no log wrote.
+fn edit(input: &mut Input<'_>, geometry: &Geometry, original: &[u8], image: &mut [u8]) -> bool {
     match input.byte() % 8 {
         0 | 1 => {
             let at = place(input, geometry, original);
@@ -139,21 +161,33 @@ fn edit(input: &mut Input<'_>, geometry: &Geometry, original: &[u8], image: &mut
         }
         5 | 6 => {
             let at = place(input, geometry, original);
-            let ahead = u32::from(input.byte());
-            let range = segment(geometry, at / size(geometry));
-            let slot = at / size(geometry);
+            let ahead = input.byte();
+            let (slot, range) = (at / size(geometry), segment(geometry, at / size(geometry)));
             let at = (at - range.start) / geometry.align() as usize * geometry.align() as usize;
+            let known = &original[range.clone()];
             let segment = &mut image[range];
             if let Some(header) = layout::header(segment, geometry, slot) {
-                let epoch = header.epoch.wrapping_add(ahead);
-                layout::seal_frame(segment, geometry, &header, at, epoch);
+                let known = layout::header(known, geometry, slot).map(|header| (known, header));
+                let (bytes, from) = known.unwrap_or((segment, header));
+                let walk = layout::walk(bytes, geometry, &from);
+                let there = walk.frames.iter().find(|it| it.frame.next > at);
+                let Bond { epoch, offset } = there.map_or(walk.bond, |it| it.bond);
+                let bond = Bond {
+                    epoch: epoch.wrapping_add(u32::from(ahead & 7)),
+                    offset: offset + u64::from(ahead >> 3),
+                };
+                layout::set_offset(segment, at, bond.offset);
+                let _ = layout::seal_frame(segment, geometry, &header, at, bond);
             }
+            return true;
         }
         _ => {
             let slot = usize::from(input.byte()) % geometry.segment_count() as usize;
             layout::seal_header(&mut image[segment(geometry, slot)]);
+            return true;
         }
     }
+    false
 }
 
 /// A place by segment, frame and byte of the frame. The frame behind the last one is the log's end; frame 0 is the segment's header.
@@ -165,7 +199,7 @@ fn place(input: &mut Input<'_>, geometry: &Geometry, original: &[u8]) -> usize {
     let at = match (number.checked_sub(1), layout::header(bytes, geometry, slot)) {
         (Some(number), Some(header)) => {
             let walk = layout::walk(bytes, geometry, &header);
-            walk.frames.get(number).map_or(walk.end, |(frame, _)| frame.at)
+            walk.frames.get(number).map_or(walk.end, |it| it.frame.at)
         }
         _ => 0,
     };

@@ -1,4 +1,4 @@
-//! Where bytes stand, read from `docs/FORMAT.md` and not from the engine: version 1. **Whoever changes the format changes this file, and the
+//! Where bytes stand, read from `docs/FORMAT.md` and not from the engine: version 2. **Whoever changes the format changes this file, and the
 //! seeds with it (`cargo run --example seeds` in this folder); no other file of the fuzz targets knows a position.**
 
 use crc::{CRC_32_ISCSI, Crc, Table};
@@ -7,13 +7,18 @@ use edgelog_core::Geometry;
 static CRC_32C: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
 
 /// The version that this file describes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of a segment header before its snapshot.
-pub const HEADER_LEN: usize = 80;
-/// Bytes of a frame before its key.
-pub const FRAME_LEN: usize = 16;
+pub const HEADER_LEN: usize = 84;
+/// Bytes of the short frame header.
+pub const SHORT_LEN: usize = 8;
+/// Bytes of the long frame header.
+pub const LONG_LEN: usize = 16;
 /// The greatest offset and generation.
 pub const NUMBER_MAX: u64 = u64::MAX >> 1;
+
+/// Where a header's CRC stands.
+const CRC_AT: usize = 80;
 
 /// The numbers of a segment header.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +33,19 @@ pub struct Header {
     pub base_time: u64,
     /// The epoch of its first frame.
     pub epoch: u32,
+    /// Records before the base offset that were given up.
+    pub refused: u32,
     /// Where its first frame stands.
     pub first_frame: usize,
+}
+
+/// How a frame tells its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// ms since the last long frame's.
+    Since(u32),
+    /// ms since the segment's base time.
+    Base(u32),
 }
 
 /// What can be read of a frame without knowing whether it is one.
@@ -47,12 +63,23 @@ pub struct Frame<'a> {
     pub class: u8,
     /// The topic of a record; type and id of a control entry.
     pub topic: u16,
-    /// ms since the segment's base time.
-    pub time_delta: u32,
+    /// The time.
+    pub time: Time,
     /// The key.
     pub key: Option<&'a [u8]>,
     /// The payload.
     pub payload: &'a [u8],
+    /// Bytes before the padding of the payload.
+    head: &'a [u8],
+}
+
+/// What a frame is bound to besides log, generation and position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bond {
+    /// The epoch in force.
+    pub epoch: u32,
+    /// The offset of the next record.
+    pub offset: u64,
 }
 
 /// Writes a header into a segment whose snapshot stands there already, and makes it valid.
@@ -70,14 +97,15 @@ pub fn write_header(segment: &mut [u8], geometry: &Geometry, header: &Header, sn
     put(segment, 60, &geometry.segment_size().to_le_bytes());
     put(segment, 64, &geometry.segment_count().to_le_bytes());
     put(segment, 68, &(snapshot_len as u32).to_le_bytes());
-    put(segment, 72, &[0; 4]);
+    put(segment, 72, &header.refused.to_le_bytes());
+    put(segment, 76, &[0; 4]);
     seal_header(segment);
 }
 
 /// Makes the CRC of a segment's header right, whatever it says, if its snapshot fits.
 pub fn seal_header(segment: &mut [u8]) {
     if let Some(crc) = header_crc(segment) {
-        put(segment, 76, &crc.to_le_bytes());
+        put(segment, CRC_AT, &crc.to_le_bytes());
     }
 }
 
@@ -92,6 +120,7 @@ pub fn header(segment: &[u8], geometry: &Geometry, slot: usize) -> Option<Header
         base_offset: u64_at(segment, 40),
         base_time: u64_at(segment, 48),
         epoch: u32_at(segment, 56),
+        refused: u32_at(segment, 72),
         first_frame: aligned(HEADER_LEN.saturating_add(u32_at(segment, 68) as usize), geometry),
     };
     let valid = segment.starts_with(b"edgelog\0")
@@ -101,64 +130,68 @@ pub fn header(segment: &[u8], geometry: &Geometry, slot: usize) -> Option<Header
         && header.generation % u64::from(geometry.segment_count()) == slot as u64
         && header.generation <= NUMBER_MAX
         && header.base_offset <= NUMBER_MAX
+        && u64::from(header.refused) <= header.base_offset
         && header.first_frame <= segment.len()
-        && header_crc(segment)? == u32_at(segment, 76);
+        && header_crc(segment)? == u32_at(segment, CRC_AT);
     valid.then_some(header)
 }
 
 /// The bytes at `at` as a frame that fits its segment.
 #[must_use]
 pub fn frame<'a>(segment: &'a [u8], geometry: &Geometry, at: usize) -> Option<Frame<'a>> {
-    let head = segment.get(at..at + FRAME_LEN)?;
-    let flags = head[7];
-    if !matches!(flags & 3, 1 | 2) || flags & 0b1100 == 0b1100 || flags >= 0x40 {
-        return None;
-    }
-    let length = u32_at(head, 4) as usize & 0x00FF_FFFF;
-    let key = match flags & 16 {
-        0 => None,
-        _ => {
-            let length = usize::from(*segment.get(at + FRAME_LEN)?);
-            Some(segment.get(at + FRAME_LEN + 1..at + FRAME_LEN + 1 + length)?)
-        }
-    };
-    let payload_at = at + aligned(FRAME_LEN + key.map_or(0, |key| 1 + key.len()), geometry);
+    let head = head(segment, at)?;
+    let bits = u32_at(head, 4);
+    let is_long = is_long(bits);
+    let key = head.get(LONG_LEN + 1..).filter(|_| is_long && bits & KEY != 0);
+    let length = if is_long { bits >> 8 } else { (bits >> 10) & 511 } as usize;
+    let payload_at = at + aligned(head.len(), geometry);
     let next = at + aligned(payload_at - at + length, geometry);
     Some(Frame {
         at,
         next: (next <= segment.len()).then_some(next)?,
-        is_record: flags & 3 == 1,
-        synced: flags & 32 != 0,
-        class: (flags >> 2) & 3,
-        topic: u16_at(head, 8),
-        time_delta: u32_at(head, 12),
+        is_record: !is_long || bits & CONTROL == 0,
+        synced: bits & SYNCED != 0,
+        class: ((bits >> 2) & 3) as u8,
+        topic: if is_long { u16_at(head, 8) } else { ((bits >> 5) & 31) as u16 },
+        time: if is_long { Time::Base(u32_at(head, 12)) } else { Time::Since(bits >> 19) },
         key,
         payload: &segment[payload_at..payload_at + length],
+        head,
     })
 }
 
-/// Whether a frame belongs to this segment and epoch.
+/// Bytes of the header and key of what can be a frame of any length, padded.
 #[must_use]
-pub fn holds(segment: &[u8], header: &Header, frame: &Frame<'_>, epoch: u32) -> bool {
-    frame_crc(segment, header, frame, epoch) == u32_at(segment, frame.at)
+pub fn payload_at(segment: &[u8], geometry: &Geometry, at: usize) -> usize {
+    aligned(head(segment, at).map_or(SHORT_LEN, <[u8]>::len), geometry)
 }
 
-/// Whether bytes of this segment that only look like frames may use up what a reader spends on looking behind damage (16 times the segment's size).
-/// A candidate costs its header, its payload and 256 for a key, in each of up to nine epochs. What
-/// stands behind such damage is checked less strictly; when the engine no longer has the limit, this function goes.
+const SYNCED: u32 = 1 << 4;
+const KEY: u32 = 1 << 5;
+const CONTROL: u32 = 1 << 6;
+const RESERVED: u32 = 1 << 7;
+
+const fn is_long(bits: u32) -> bool {
+    bits & 3 == 2
+}
+
+/// Header and key of what can be a frame.
+fn head(segment: &[u8], at: usize) -> Option<&[u8]> {
+    let bits = u32_at(segment.get(at..at + SHORT_LEN)?, 4);
+    let length = match bits & 3 {
+        1 => SHORT_LEN,
+        2 if bits & RESERVED != 0 => return None,
+        2 if bits & KEY != 0 => LONG_LEN + 1 + usize::from(*segment.get(at + LONG_LEN)?),
+        2 => LONG_LEN,
+        _ => return None,
+    };
+    (bits & 0b1100 != 0b1100).then_some(segment.get(at..at + length)?)
+}
+
+/// Whether a frame belongs to this segment and is bound so.
 #[must_use]
-pub fn may_tire_a_reader(segment: &[u8], geometry: &Geometry, header: &Header) -> bool {
-    let positions = (header.first_frame..segment.len()).step_by(geometry.align() as usize);
-    let costs = positions.map(|at| {
-        let Some(head) = segment.get(at..at + FRAME_LEN) else { return 0 };
-        let length = u32_at(head, 4) as usize & 0x00FF_FFFF;
-        let candidate = matches!(head[7] & 3, 1 | 2) && at + length <= segment.len();
-        let real = frame(segment, geometry, at).is_some_and(|it| {
-            (0..9).any(|n| holds(segment, header, &it, header.epoch.wrapping_add(n)))
-        });
-        if candidate && !real { 9 * (FRAME_LEN + 256 + length) } else { 0 }
-    });
-    costs.sum::<usize>() > 16 * segment.len()
+pub fn holds(segment: &[u8], header: &Header, frame: &Frame<'_>, bond: Bond) -> bool {
+    frame_crc(header, frame, bond) == u32_at(segment, frame.at)
 }
 
 /// Makes the CRC of the bytes at `at` right, if they can be a frame.
@@ -167,48 +200,88 @@ pub fn seal_frame(
     geometry: &Geometry,
     header: &Header,
     at: usize,
-    epoch: u32,
+    bond: Bond,
 ) -> Option<()> {
     let found = frame(segment, geometry, at)?;
-    let crc = frame_crc(segment, header, &found, epoch);
+    let crc = frame_crc(header, &found, bond);
     put(segment, at, &crc.to_le_bytes());
     Some(())
 }
 
-/// Writes `payload_len` into the frame at `at`.
+/// Writes the length of the payload into the frame at `at`, as far as its form can say it.
 pub fn set_payload_len(segment: &mut [u8], at: usize, payload_len: usize) {
-    put(segment, at + 4, &(payload_len as u32).to_le_bytes()[..3]);
+    let bits = u32_at(segment, at + 4);
+    let bits = match bits & 3 {
+        2 => bits & 0xFF | (payload_len as u32) << 8,
+        _ => bits & !(511 << 10) | (payload_len.min(511) as u32) << 10,
+    };
+    put(segment, at + 4, &bits.to_le_bytes());
+}
+
+/// Writes the low bits of the offset into the frame at `at`, if it is a long one.
+pub fn set_offset(segment: &mut [u8], at: usize, offset: u64) {
+    if is_long(u32_at(segment, at + 4)) && at + LONG_LEN <= segment.len() {
+        put(segment, at + 10, &offset.to_le_bytes()[..2]);
+    }
+}
+
+/// A frame that holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Walked<'a> {
+    /// The frame.
+    pub frame: Frame<'a>,
+    /// What it is bound to.
+    pub bond: Bond,
+    /// Its time, ms since 1970.
+    pub time_ms: u64,
 }
 
 /// The frames of a segment from its first to the last before one that does not hold.
 #[derive(Debug)]
 pub struct Walk<'a> {
-    /// Each with the epoch that it holds in.
-    pub frames: Vec<(Frame<'a>, u32)>,
+    /// Those that hold.
+    pub frames: Vec<Walked<'a>>,
     /// Where the next frame would stand.
     pub end: usize,
-    /// The epoch of that one.
-    pub epoch: u32,
+    /// What that one would be bound to.
+    pub bond: Bond,
 }
 
 /// Walks a segment.
 #[must_use]
 pub fn walk<'a>(segment: &'a [u8], geometry: &Geometry, header: &Header) -> Walk<'a> {
-    let mut walk = Walk { frames: Vec::new(), end: header.first_frame, epoch: header.epoch };
+    let bond = Bond { epoch: header.epoch, offset: header.base_offset };
+    let mut walk = Walk { frames: Vec::new(), end: header.first_frame, bond };
+    let (mut time_ms, mut reference) = (header.base_time, 0u32);
     while let Some(found) = frame(segment, geometry, walk.end)
-        && holds(segment, header, &found, walk.epoch)
+        && holds(segment, header, &found, walk.bond)
     {
-        walk.frames.push((found, walk.epoch));
-        walk.epoch = next_epoch(&found).unwrap_or(walk.epoch);
+        let since_base = match found.time {
+            Time::Since(ms) => reference.saturating_add(ms),
+            Time::Base(ms) => {
+                reference = ms;
+                ms
+            }
+        };
+        time_ms = time_ms.max(header.base_time.saturating_add(u64::from(since_base)));
+        walk.frames.push(Walked { frame: found, bond: walk.bond, time_ms });
+        walk.bond = bond_behind(&found, walk.bond);
         walk.end = found.next;
     }
     walk
 }
 
-/// What an epoch frame says: later frames are seeded with this.
-fn next_epoch(frame: &Frame<'_>) -> Option<u32> {
-    let is_epoch = !frame.is_record && frame.topic & 0xFF == 1 && frame.payload.len() == 16;
-    (is_epoch && u64_at(frame.payload, 8) <= NUMBER_MAX).then(|| u32_at(frame.payload, 0))
+/// A record takes an offset, and an epoch frame says what later frames are bound to.
+fn bond_behind(frame: &Frame<'_>, bond: Bond) -> Bond {
+    if frame.is_record {
+        return Bond { offset: bond.offset + 1, ..bond };
+    }
+    let is_epoch = frame.topic & 0xFF == 1 && frame.payload.len() == 24;
+    if !is_epoch || u64_at(frame.payload, 8) > NUMBER_MAX {
+        return bond;
+    }
+    let offset = bond.offset.max(u64_at(frame.payload, 8));
+    Bond { epoch: u32_at(frame.payload, 0), offset }
 }
 
 /// The next multiple of the medium's alignment.
@@ -220,23 +293,20 @@ pub fn aligned(length: usize, geometry: &Geometry) -> usize {
 fn header_crc(segment: &[u8]) -> Option<u32> {
     let snapshot_len = u32_at(segment, 68) as usize;
     let mut crc = CRC_32C.digest();
-    crc.update(&segment[..76]);
+    crc.update(&segment[..CRC_AT]);
     crc.update(segment.get(HEADER_LEN..HEADER_LEN.checked_add(snapshot_len)?)?);
     Some(crc.finalize())
 }
 
-fn frame_crc(segment: &[u8], header: &Header, frame: &Frame<'_>, epoch: u32) -> u32 {
+fn frame_crc(header: &Header, frame: &Frame<'_>, bond: Bond) -> u32 {
     let mut crc = CRC_32C.digest();
     crc.update(&header.log);
     crc.update(&header.generation.to_le_bytes());
-    crc.update(&epoch.to_le_bytes());
     crc.update(&(frame.at as u32).to_le_bytes());
-    crc.update(&segment[frame.at + 4..frame.at + FRAME_LEN]);
-    if let Some(key) = frame.key {
-        crc.update(&[key.len() as u8]);
-        crc.update(key);
-    }
+    crc.update(&frame.head[4..]);
     crc.update(frame.payload);
+    crc.update(&bond.epoch.to_le_bytes());
+    crc.update(&bond.offset.to_le_bytes());
     crc.finalize()
 }
 

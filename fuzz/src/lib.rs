@@ -6,6 +6,7 @@
 //!
 //! Where a byte stands is known to [`layout`] alone.
 
+pub mod device;
 pub mod exercise;
 pub mod frame;
 pub mod image;

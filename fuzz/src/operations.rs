@@ -172,7 +172,7 @@ impl World {
     fn act(&mut self, request: &Request<'_>) {
         let disk = self.session.disk().clone();
         match self.session.request(request) {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(Stop::Power) => self.restart(disk.cut(self.step), "the power went"),
             Err(Stop::Poisoned) => self.restart(disk, "the disk failed"),
             Err(Stop::Broken(why)) => panic!("step {}: {why}", self.step),
@@ -210,7 +210,7 @@ impl World {
         for _ in 0..items {
             let (step, next) = (self.step, self.reader.offset());
             let limit = self.session.log().visible();
-            let Ok(item) = self.session.log().read(&mut self.reader, limit, &mut buffer) else {
+            let Ok(item) = self.session.log_mut().read(&mut self.reader, limit, &mut buffer) else {
                 assert!(is_dark(self.session.disk()), "step {step}: reading failed");
                 return;
             };
