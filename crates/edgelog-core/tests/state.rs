@@ -265,8 +265,8 @@ fn the_number_of_the_last_topic_is_not_given_again_while_records_carry_it() {
 #[test]
 fn creating_needs_room_for_a_header_and_never_replaces_a_log() {
     let medium = Bytes::new(1024, 2, 1, 0);
-    let small = Log::create(medium.clone(), vec![0; 79], common::ID, NOW);
-    assert!(matches!(small, Err(MountError::BufferTooSmall { needed: 80 })));
+    let small = Log::create(medium.clone(), vec![0; 83], common::ID, NOW);
+    assert!(matches!(small, Err(MountError::BufferTooSmall { needed: 88 })));
     let blank = Log::mount(medium.clone(), vec![0; 512]);
     assert!(matches!(blank, Err(MountError::NoLog { blank: true })));
     create(&medium);

@@ -9,8 +9,8 @@
 //!   [`NorChip::mutated`]. The power can go in any of them. Every call fails from then on, until [`NorChip::power_on`].
 //! - A cut program: words before the one in flight are complete, words behind it are untouched. Of the word in flight, each bit
 //!   that should change is programmed, left erased, or unstable: every read gives it anew. Also all of them may be left erased,
-//!   so that the word looks untouched. All of them are programmed only when a word behind still has bits to change: an
-//!   unfinished program never reads as finished.
+//!   so that the word looks untouched. Never are all of them programmed: at least one stays erased for good, so an
+//!   unfinished word never reads as finished.
 //! - A cut erase: blocks before are erased, blocks behind untouched. Each byte of the block in flight is, depending on how far
 //!   it came, erased, as before, a mix of both, random, or unstable.
 //! - The word in flight, and every word of a block whose erase was cut, is *marginal* until its block is erased: it cannot be
@@ -503,7 +503,7 @@ impl State {
     fn tear_program(&mut self, at: usize, bytes: &[u8], step: usize) {
         let done = step / self.word * self.word;
         let (before, rest) = bytes.split_at(done);
-        let (target, behind) = rest.split_at(self.word);
+        let target = &rest[..self.word];
         self.complete(at, before);
         let at = at + done;
         self.flags[at / self.word] = MARGINAL | TORN;
@@ -511,7 +511,7 @@ impl State {
         let mut spared = vec![0; target.len()];
         let changing: Vec<usize> =
             (0..8 * target.len()).filter(|bit| target[bit / 8] & (1 << (bit % 8)) == 0).collect();
-        if !changing.is_empty() && behind.iter().all(|&byte| byte == ERASED) {
+        if !changing.is_empty() {
             let bit = changing[self.rng.below(changing.len())];
             spared[bit / 8] |= 1 << (bit % 8);
         }

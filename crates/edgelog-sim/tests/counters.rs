@@ -24,8 +24,8 @@ fn full_ring<const WORD: usize>() -> Ring<Engine<Chip<WORD>>, Chip<WORD>> {
 #[test]
 fn with_words_of_4_bytes_the_engine_asks_of_flash_exactly_this() {
     let ring = full_ring::<4>();
-    assert_eq!(ring.laps(), cost(4_854, 296_094, 135_926, 9_903_184, 2_427));
-    let appends = Appends { worst: cost(2, 122, 2, 200, 0), usual: cost(0, 0, 1, 72, 0) };
+    assert_eq!(ring.laps(), cost(0, 0, 135_926, 9_903_184, 2_427));
+    let appends = Appends { worst: cost(2, 126, 2, 200, 0), usual: cost(0, 0, 1, 72, 0) };
     assert_eq!(ring.warm_appends(), Ok(appends));
     assert_eq!(ring.mounts(), Ok(Reads { header_reads: 16, reads: 143, bytes: 6_491 }));
     assert_eq!(ring.seeks(), Ok(Reads { header_reads: 24, reads: 274, bytes: 12_152 }));
@@ -37,7 +37,7 @@ fn with_words_of_4_bytes_the_engine_asks_of_flash_exactly_this() {
 
 #[test]
 fn with_words_of_32_bytes_the_engine_asks_of_flash_exactly_this() {
-    assert_eq!(full_ring::<32>().laps(), cost(6_554, 399_794, 137_626, 13_212_096, 3_277));
+    assert_eq!(full_ring::<32>().laps(), cost(0, 0, 137_626, 13_212_096, 3_277));
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub struct Log<M, B> {
     synced: bool,
     /// True when the next segment's slot is erased.
     next_is_ready: bool,
+    /// True when an earlier mount erased it, and a roll may have been cut since.
+    ready_before: bool,
     /// Cursors, by their id, whose commit holds in memory and found no room on the medium.
     unsaved: CursorSet,
     /// Records that the application gave up and that have no offsets yet.
@@ -139,6 +141,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             opened: false,
             synced: true,
             next_is_ready,
+            ready_before: next_is_ready,
             unsaved: CursorSet::default(),
             refused: 0,
             clock: Clock::default(),

@@ -6,7 +6,8 @@ use super::medium::Medium;
 use super::ring::Ring;
 use super::segment::{Header, frame_at, read_header, read_snapshot, with_control, written_behind};
 use crate::error::MountError;
-use crate::format::{Control, Kind, OFFSET_MAX};
+use crate::format::{Control, EPOCH_BODY_LEN, Kind, LONG_HEADER_LEN, OFFSET_MAX, READY_BODY_LEN};
+use crate::geometry::Geometry;
 use crate::place::{Frame, Place};
 use crate::state::State;
 
@@ -75,11 +76,20 @@ pub(crate) async fn mount<M: Medium>(medium: &mut M) -> Result<Mounted, MountErr
             mounted.epochs_lost = mounted.epochs_lost.saturating_add(given);
         }
         Header::Dirty { blank: true, .. } => {
-            mounted.next_is_ready = mounted.state.ready_generation == next;
+            // Without room for a note the slot may have been erased again since, and that erase may have been cut.
+            let noted = mounted.state.ready_generation == next;
+            let room = ring.geometry.segment_size().saturating_sub(mounted.resume_at);
+            mounted.next_is_ready = noted && room >= note_len(&ring.geometry);
         }
         _ => {}
     }
     Ok(mounted)
+}
+
+/// Bytes that a mount must have room for to note that a segment is ready, or no longer is: its epoch and the note.
+pub(crate) const fn note_len(geometry: &Geometry) -> u32 {
+    let header = geometry.align_up(LONG_HEADER_LEN);
+    geometry.align_up(header + EPOCH_BODY_LEN) + geometry.align_up(header + READY_BODY_LEN)
 }
 
 /// Where the first frame of this mount goes: behind the torn bytes, and one unit more, because the word that was being programmed
@@ -141,6 +151,7 @@ async fn take_frame<M: Medium>(
     state: &mut State,
     frame: &Frame,
 ) -> Result<u64, MountError<M::Error>> {
+    let place = ring.end;
     ring.end.pass(frame);
     if frame.header.kind == Kind::Record {
         state.meet_topic(frame.header.topic);
@@ -152,5 +163,5 @@ async fn take_frame<M: Medium>(
         state.apply(&control).map_err(|_| MountError::TooMany)?;
         Ok(end.take(&control))
     };
-    with_control(medium, ring.newest.generation, frame, take).await?
+    with_control(medium, &place, frame, take).await?
 }

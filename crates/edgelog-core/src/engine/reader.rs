@@ -156,7 +156,7 @@ impl At {
         match frame.header.kind {
             Kind::Record => Ok(Some((place, frame))),
             Kind::Control => {
-                self.take_control(medium, &frame).await?;
+                self.take_control(medium, &place, &frame).await?;
                 Ok(None)
             }
         }
@@ -165,15 +165,15 @@ impl At {
     async fn take_control<M: Medium>(
         &mut self,
         medium: &mut M,
+        place: &Place,
         frame: &Frame,
     ) -> Result<(), M::Error> {
-        let generation = self.place.generation;
         let take = |control: Option<Control<'_>>| {
             if control.is_some_and(|control| self.place.take(&control) > 0) {
                 self.reason = GapReason::Damaged;
             }
         };
-        with_control(medium, generation, frame, take).await
+        with_control(medium, place, frame, take).await
     }
 
     /// The end of the segment, bytes that a power cut tore, or damage.

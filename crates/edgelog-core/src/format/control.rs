@@ -38,7 +38,7 @@ pub(crate) enum Control<'a> {
         id: u8,
         bytes: &'a [u8],
     },
-    /// The slot of `generation` was erased to its end and not programmed since.
+    /// The slot of `generation` was erased to its end and not programmed since. 0: no slot is.
     Ready {
         generation: u64,
     },
@@ -73,6 +73,9 @@ pub(crate) const CONTROL_BODY_MAX: u32 = 255;
 /// Bytes of an epoch entry's body.
 pub(crate) const EPOCH_BODY_LEN: u32 = 24;
 
+/// Bytes of a ready entry's body.
+pub(crate) const READY_BODY_LEN: u32 = 8;
+
 /// A control body, built without an allocator.
 pub(crate) type Body = heapless::Vec<u8, CONTROL_LEN_MAX>;
 
@@ -102,7 +105,9 @@ impl<'a> Control<'a> {
             5 if (1..=ANCHOR_LEN_MAX).contains(&body.len()) => {
                 Some(Self::Anchor { id, bytes: body })
             }
-            6 if body.len() == 8 => Some(Self::Ready { generation: offset_at(0)? }),
+            6 if body.len() == READY_BODY_LEN as usize => {
+                Some(Self::Ready { generation: offset_at(0)? })
+            }
             7 if body.len() == 20 => Some(Self::Clock {
                 epoch: u32::from_le_bytes(take(body, 0)?),
                 log_ms: u64::from_le_bytes(take(body, 4)?),

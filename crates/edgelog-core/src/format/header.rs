@@ -68,8 +68,11 @@ impl SegmentHeader {
         }
         match take(bytes, 8).map(u16::from_le_bytes) {
             Some(FORMAT_VERSION) => {}
-            // A torn header: the magic arrived and the version did not.
+            // A torn header: the magic arrived, and the version did not, or only some of its bits did.
             Some(0 | u16::MAX) => return Parsed::NotAHeader,
+            Some(_) if matches!(take(bytes, CRC_AT), Some([0, 0, 0, 0] | [255, 255, 255, 255])) => {
+                return Parsed::NotAHeader;
+            }
             Some(other) => return Parsed::Version(other),
             None => return Parsed::NotAHeader,
         }

@@ -1,5 +1,6 @@
 //! Where the next frame goes: room in this segment, the next segment, and the epoch that opens both.
 
+use super::super::mount::note_len;
 use super::super::segment::{Header, frame_at, read_header};
 use super::{Log, Medium, both};
 use crate::error::AppendError;
@@ -128,19 +129,21 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         self.poisoned = true;
         self.medium.sync().await?;
         self.poisoned = false;
-        self.next_is_ready = true;
-        let ready = Control::Ready { generation };
-        let epoch = self.epoch_entry();
-        let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
+        (self.next_is_ready, self.ready_before) = (true, false);
+        self.note_ready(generation).await
+    }
+
+    /// Takes a note that the slot of `generation` is erased, or that none is (0), where there is room for it.
+    async fn note_ready(&mut self, generation: u64) -> Result<(), AppendError<M::Error>> {
         let since_base = self.ring.end.time.saturating_sub(self.ring.newest.base_time);
-        if let Ok(since_base) = u32::try_from(since_base)
-            && self.next_epoch() < u32::MAX
-            && self.fits(self.control_len(&ready)? + epoch_len, 0)
-        {
-            let mut attempts = 0;
-            if self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await? {
-                self.program_control(&ready, since_base).await?;
-            }
+        let Ok(since_base) = u32::try_from(since_base) else { return Ok(()) };
+        if !self.fits(note_len(&self.ring.geometry), 0) || self.next_epoch() == u32::MAX {
+            return Ok(());
+        }
+        let (epoch, mut attempts) = (self.epoch_entry(), 0);
+        if self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await? {
+            self.program_control(&Control::Ready { generation }, since_base).await?;
+            self.state.ready_generation = generation;
         }
         Ok(())
     }
@@ -150,6 +153,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         let geometry = self.ring.geometry;
         let evicted = (generation + 1).saturating_sub(u64::from(geometry.segment_count()));
         self.ring.oldest = self.ring.oldest.max(evicted);
+        if self.state.ready_generation == generation {
+            // The note must not outlive the state that it told: this erase may be cut, and its slot may read as erased then.
+            self.note_ready(0).await?;
+            self.sync().await?;
+        }
         Ok(self.medium.erase(geometry.slot(generation)).await?)
     }
 
@@ -183,23 +191,28 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         &mut self,
         header: SegmentHeader,
     ) -> Result<(), AppendError<M::Error>> {
-        let (header, length) = self.compose_header(header)?;
-        if !self.next_is_ready {
+        let (header, _) = self.compose_header(header)?;
+        let was_ready = core::mem::take(&mut self.next_is_ready);
+        if !was_ready {
             self.erase(header.generation).await?;
         }
         // A header that failed may be there all the same. Frames appended to the old segment after that would be lost to the
         // next mount, which believes the header.
         self.poisoned = true;
-        let written = self.program_header(&header, length).await;
-        if self.next_is_ready && !matches!(written, Ok(true)) {
-            // A slot that an earlier mount made ready may have met the header of a roll that a power cut stopped at its first word.
-            self.next_is_ready = false;
-            self.erase(header.generation).await?;
-            self.program_header(&header, length).await?;
+        let look = was_ready && core::mem::take(&mut self.ready_before);
+        let written = self.program_header(header, look).await;
+        if look && !matches!(written, Ok(true)) {
+            // The slot may have met the header of a roll that a power cut stopped at its first word.
+            self.poisoned = false;
+            if let Err(error) = self.erase(header.generation).await {
+                self.poisoned = true;
+                return Err(error);
+            }
+            self.poisoned = true;
+            self.program_header(header, false).await?;
         } else {
             written?;
         }
-        self.next_is_ready = false;
         self.poisoned = false;
         let time = self.ring.end.time;
         self.ring.newest = header;
@@ -210,21 +223,21 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         Ok(())
     }
 
-    /// Programs the composed header and makes it durable. False when it then reads otherwise, which is only looked at where the slot
-    /// was ready.
+    /// Programs the header and makes it durable. False when it is looked at and then reads otherwise.
     async fn program_header(
         &mut self,
-        header: &SegmentHeader,
-        length: u32,
+        header: SegmentHeader,
+        look: bool,
     ) -> Result<bool, AppendError<M::Error>> {
+        let (header, length) = self.compose_header(header)?;
         let bytes = self.buffer.as_ref().get(..to_usize(length)).unwrap_or_default();
         self.medium.program(header.slot, 0, bytes).await?;
         self.medium.sync().await?;
-        if !self.next_is_ready {
+        if !look {
             return Ok(true);
         }
         let read = read_header(&mut self.medium, header.slot).await?;
-        Ok(matches!(read, Header::Valid(read) if read == *header))
+        Ok(matches!(read, Header::Valid(read) if read == header))
     }
 
     /// Header and snapshot in the buffer, with their length.
