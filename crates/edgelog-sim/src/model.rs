@@ -80,16 +80,19 @@ pub struct Model {
     pub visible: u64,
     /// Everything below was acknowledged as durable.
     pub durable: u64,
-    /// An append that may or may not have reached the medium, at offset `visible`.
-    pub in_flight: Option<Attempt>,
+    /// Appends of which the first, some or all may have reached the medium, from offset `visible` on.
+    pub in_flight: Vec<Attempt>,
     /// Every identity that was ever visible.
     pub identities: HashMap<(u32, u64), Content>,
     /// Topics and whether they were synced.
     pub topics: BTreeMap<String, (u16, bool)>,
     /// Cursors by name.
     pub cursors: BTreeMap<String, CursorModel>,
-    /// Records below may have been recycled: all cursors had passed them at some time.
+    /// Records below may have been recycled: all cursors that counted had passed them at some time.
     pub evictable: u64,
+    /// A policy that drops was in force: records may have taken what is reserved for cursors, so that a log which then refuses may be
+    /// full without one.
+    pub dropped: bool,
     /// The latest clock value that was ever given.
     pub latest_now: u64,
 }
@@ -126,7 +129,12 @@ impl Model {
     /// Notes what the cursors of the engine allow to be recycled.
     pub fn may_evict(&mut self, cursors: &[Cursor]) {
         let least = cursors.iter().map(|cursor| cursor.offset).min().unwrap_or(0);
-        self.evictable = self.evictable.max(least);
+        self.may_evict_below(least);
+    }
+
+    /// Notes that records below an offset may be recycled.
+    pub fn may_evict_below(&mut self, offset: u64) {
+        self.evictable = self.evictable.max(offset);
     }
 }
 

@@ -6,9 +6,9 @@
 //! this holds once more after one more restart. The rules of the medium are kept.
 
 use crate::medium::SimMedium;
-use crate::model::{Content, Model, Stored};
+use crate::model::{Attempt, Content, Model, Stored};
 use crate::session::Session;
-use edgelog_core::{Gap, GapReason, Item, Log, Reader, Record, TimeQuality};
+use edgelog_core::{BackReader, Gap, GapReason, Item, Log, Reader, Record, TimeQuality};
 
 /// Frame and read buffers of every log under test.
 pub const BUFFER: usize = 2048;
@@ -103,6 +103,60 @@ pub fn judge<M: SimMedium>(
     Ok(verdict)
 }
 
+/// Reads newest first and compares with the model.
+///
+/// # Errors
+///
+/// Says which promise does not hold.
+pub fn judge_back<M: SimMedium>(
+    log: &mut Log<M, Vec<u8>>,
+    model: &mut Model,
+) -> Result<(), String> {
+    let (mut reader, mut buffer) = (BackReader::<3>::before(log.visible()), vec![0; BUFFER]);
+    let mut next = log.visible();
+    while let Some(item) =
+        log.read_back(&mut reader, &mut buffer).map_err(|e| format!("read back: {e}"))?
+    {
+        match item {
+            Item::Record(record) if record.identity.offset + 1 == next => {
+                judge_record(&record, model)?;
+                next -= 1;
+            }
+            Item::Record(record) => {
+                return Err(format!("{:?} is not the one before {next}", record.identity));
+            }
+            Item::Gap(gap) if gap.to == next => {
+                judge_gap(gap, gap.from, model)?;
+                next = gap.from;
+            }
+            Item::Gap(gap) => return Err(format!("{gap:?} is not before {next}")),
+        }
+    }
+    if next == 0 { Ok(()) } else { Err(format!("reading back ended at {next}")) }
+}
+
+/// Seeks a time: the record there is not older, and the one before it, if it is still there, is.
+///
+/// # Errors
+///
+/// Says what was found instead.
+pub fn judge_seek<M: SimMedium>(log: &mut Log<M, Vec<u8>>, time: u64) -> Result<(), String> {
+    let found = log.seek_time(time).map_err(|e| format!("seek: {e}"))?;
+    let mut buffer = vec![0; BUFFER];
+    for (offset, is_older) in [(found.checked_sub(1), true), (Some(found), false)] {
+        let Some(offset) = offset else { continue };
+        let limit = log.visible();
+        let item = log.read(&mut Reader::at(offset), limit, &mut buffer);
+        if let Some(Item::Record(record)) = item.map_err(|e| format!("read: {e}"))?
+            && (record.time_ms < time) != is_older
+        {
+            let (identity, at) = (record.identity, record.time_ms);
+            return Err(format!("seeking time {time} gave {found}, but {identity:?} is of {at}"));
+        }
+    }
+    if found <= log.visible() { Ok(()) } else { Err(format!("seeking time {time} gave {found}")) }
+}
+
 fn judge_record(record: &Record<'_>, model: &mut Model) -> Result<(), String> {
     let identity = record.identity;
     let found = Content::of(record);
@@ -113,11 +167,9 @@ fn judge_record(record: &Record<'_>, model: &mut Model) -> Result<(), String> {
             stored.epoch == identity.epoch && stored.content == found && in_time(stored.now)
         }
         None => {
-            identity.offset == model.visible
-                && model
-                    .in_flight
-                    .as_ref()
-                    .is_some_and(|attempt| attempt.content == found && in_time(attempt.now))
+            let nth = identity.offset.checked_sub(model.visible);
+            let attempt = nth.and_then(|nth| model.in_flight.get(usize::try_from(nth).ok()?));
+            attempt.is_some_and(|attempt| attempt.content == found && in_time(attempt.now))
         }
     };
     if !right {
@@ -168,13 +220,11 @@ fn judge_state<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &Model) -> Result<(),
 /// The restart decided what became of everything that was not acknowledged.
 fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &mut Model) {
     let visible = log.visible();
-    if let Some(attempt) = model.in_flight.take()
-        && visible == model.visible + 1
-    {
-        // It was the last frame before the power went, so the log's end has its epoch.
-        let epoch = log.epoch();
-        let stored = Stored { epoch, now: attempt.now, content: attempt.content };
-        model.records.insert(model.visible, stored);
+    // They were the last frames before the power went, so the log's end has their epoch.
+    let epoch = log.epoch();
+    let attempts = core::mem::take(&mut model.in_flight);
+    for (offset, Attempt { now, content }) in (model.visible..visible).zip(attempts) {
+        model.records.insert(offset, Stored { epoch, now, content });
     }
     model.records.retain(|&offset, _| offset < visible);
     model.visible = visible;

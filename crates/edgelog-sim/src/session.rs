@@ -7,7 +7,9 @@ use crate::medium::SimMedium;
 use crate::model::{Attempt, Content, CursorModel, Model, Stored};
 use crate::oracle::{BUFFER, judge};
 use crate::rng::Rng;
-use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, Medium, MountError, TopicId};
+use edgelog_core::{
+    AppendError, Class, CursorId, Event, FullPolicy, Log, LogId, Medium, MountError, TopicId,
+};
 
 pub use request::Request;
 
@@ -63,6 +65,19 @@ pub struct Session<M: SimMedium = SimDisk> {
     log: Log<M, Vec<u8>>,
     model: Model,
     now: u64,
+    policy: Policy,
+}
+
+/// What a full log does: [`FullPolicy`](edgelog_core::FullPolicy) as the model needs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// Refuse while a cursor needs the oldest segment.
+    #[default]
+    Refuse,
+    /// Drop the oldest segment.
+    DropOldest,
+    /// Refuse while one of these needs the oldest segment.
+    Protect(Vec<CursorId>),
 }
 
 type Outcome<T, M> = Result<T, AppendError<<M as Medium>::Error>>;
@@ -77,7 +92,7 @@ impl<M: SimMedium> Session<M> {
         let now = 1_000_000;
         let log = Log::create(disk.clone(), vec![0; BUFFER], id, now)?;
         let model = Model { latest_now: now, ..Model::default() };
-        Ok(Self { disk, log, model, now })
+        Ok(Self { disk, log, model, now, policy: Policy::default() })
     }
 
     /// Goes on with a disk whose model is known and was judged.
@@ -88,7 +103,7 @@ impl<M: SimMedium> Session<M> {
     pub fn resume(disk: M, model: Model) -> Result<Self, String> {
         let log = Log::mount(disk.clone(), vec![0; BUFFER]).map_err(|e| format!("mount: {e}"))?;
         let now = model.latest_now;
-        Ok(Self { disk, log, model, now })
+        Ok(Self { disk, log, model, now, policy: Policy::default() })
     }
 
     /// The disk.
@@ -159,7 +174,13 @@ impl<M: SimMedium> Session<M> {
     fn free(&mut self) -> Result<(), String> {
         self.sync().map_err(|e| format!("sync on a full log: {e}"))?;
         if self.log.cursors().is_empty() {
-            self.cursor("late").map_err(|e| format!("no cursor on a full log: {e}"))?;
+            match self.cursor("late") {
+                Ok(_) => {}
+                Err(AppendError::Full) if self.model.dropped => {
+                    self.set_policy(&Policy::DropOldest)
+                }
+                Err(error) => return Err(format!("no cursor on a full log: {error}")),
+            }
         }
         let names: Vec<String> = self.model.cursors.keys().cloned().collect();
         for name in names {
@@ -169,7 +190,7 @@ impl<M: SimMedium> Session<M> {
                 Err(other) => return Err(format!("commit on a full log: {other}")),
             }
         }
-        self.model.may_evict(self.log.cursors());
+        self.may_evict();
         Ok(())
     }
 
@@ -228,7 +249,7 @@ impl<M: SimMedium> Session<M> {
 
     /// Takes in what a step did. Refusals are answers; device errors end the session when the log says so.
     fn after(&mut self, outcome: Outcome<(), M>) -> Result<Answer, Stop> {
-        self.model.may_evict(self.log.cursors());
+        self.may_evict();
         self.model.durable = self.model.durable.max(self.log.durable());
         if let Some(why) = self.disk.misuse() {
             return Err(Stop::Broken(why));
@@ -240,6 +261,29 @@ impl<M: SimMedium> Session<M> {
             Err(AppendError::Full) => Ok(Answer::Full),
             Err(_) => Ok(Answer::Refused),
             Ok(()) => Ok(Answer::Done),
+        }
+    }
+
+    fn set_policy(&mut self, policy: &Policy) {
+        self.policy = policy.clone();
+        self.model.dropped |= self.policy != Policy::Refuse;
+        self.log.set_full_policy(match policy {
+            Policy::Refuse => FullPolicy::Refuse,
+            Policy::DropOldest => FullPolicy::DropOldest,
+            Policy::Protect(cursors) => FullPolicy::Protect(cursors.iter().copied().collect()),
+        });
+    }
+
+    /// What the policy lets go now; nothing takes it back.
+    fn may_evict(&mut self) {
+        match &self.policy {
+            Policy::Refuse => self.model.may_evict(self.log.cursors()),
+            Policy::DropOldest => self.model.may_evict_below(self.model.visible),
+            Policy::Protect(cursors) => {
+                let counts = self.log.cursors().iter().filter(|it| cursors.contains(&it.id));
+                let least = counts.map(|cursor| cursor.offset).min();
+                self.model.may_evict_below(least.unwrap_or(self.model.visible));
+            }
         }
     }
 
@@ -276,24 +320,39 @@ impl<M: SimMedium> Session<M> {
         content: Content,
         now: u64,
     ) -> Result<Outcome<(), M>, String> {
-        let attempt = Attempt { now, content };
-        let Content { class, key, payload, .. } = &attempt.content;
-        let event = Event { topic, class: *class, key: key.as_deref(), payload };
-        match self.log.append(&event, now) {
-            Ok(offset) if offset == self.model.visible => {
+        self.append_batch(topic, vec![content], now)
+    }
+
+    fn append_batch(
+        &mut self,
+        topic: TopicId,
+        contents: Vec<Content>,
+        now: u64,
+    ) -> Result<Outcome<(), M>, String> {
+        let events = contents.iter().map(|Content { class, key, payload, .. }| Event {
+            topic,
+            class: *class,
+            key: key.as_deref(),
+            payload,
+        });
+        let events: Vec<Event<'_>> = events.collect();
+        let expected = self.model.visible..self.model.visible + contents.len() as u64;
+        match self.log.append_batch(&events, now) {
+            Ok(offsets) if offsets == expected => {
                 let epoch = self.log.epoch();
-                self.model.name(epoch, offset, &attempt.content)?;
-                let stored = Stored { epoch, now, content: attempt.content };
-                self.model.records.insert(offset, stored);
-                self.model.visible += 1;
+                for (offset, content) in offsets.zip(contents) {
+                    self.model.name(epoch, offset, &content)?;
+                    self.model.records.insert(offset, Stored { epoch, now, content });
+                }
+                self.model.visible = expected.end;
+                self.model.in_flight.clear();
                 Ok(Ok(()))
             }
-            Ok(offset) => {
-                Err(format!("append gave offset {offset}, expected {}", self.model.visible))
-            }
+            Ok(offsets) => Err(format!("append gave {offsets:?}, expected {expected:?}")),
             Err(error) => {
                 if matches!(error, AppendError::Medium(_)) {
-                    self.model.in_flight = Some(attempt);
+                    let attempt = |content| Attempt { now, content };
+                    self.model.in_flight = contents.into_iter().map(attempt).collect();
                 }
                 Ok(Err(error))
             }

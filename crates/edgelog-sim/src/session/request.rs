@@ -1,9 +1,9 @@
 //! What a session does when it is told what to do, instead of choosing by itself.
 
-use super::{Answer, Outcome, Session, Stop};
+use super::{Answer, Outcome, Policy, Session, Stop, some_content};
 use crate::medium::SimMedium;
 use crate::model::{Content, Model};
-use crate::oracle::judge;
+use crate::oracle::{judge, judge_back, judge_seek};
 use edgelog_core::{Class, Log};
 
 /// One thing to do to a log.
@@ -22,8 +22,19 @@ pub enum Request<'a> {
         /// The payload.
         payload: &'a [u8],
     },
+    /// Appends plain events of one topic in one program.
+    AppendBatch {
+        /// The topic's name.
+        topic: &'a str,
+        /// Their payloads.
+        payloads: &'a [Vec<u8>],
+    },
     /// Makes everything so far durable.
     Sync,
+    /// Says what a full log does.
+    Full(&'a Policy),
+    /// Erases the next segment ahead of time, if there is time for so many erases.
+    Maintain(u32),
     /// Asks for a topic, which is created when it is new.
     Topic(&'a str),
     /// Asks for a cursor, which is created at the durable end when it is new.
@@ -46,6 +57,10 @@ pub enum Request<'a> {
     },
     /// Reads everything and compares it with the model.
     Judge,
+    /// Reads newest first and compares it with the model.
+    JudgeBack,
+    /// Seeks a time, and looks whether the record there is the first that is not older.
+    JudgeSeek(u64),
 }
 
 impl<M: SimMedium> Session<M> {
@@ -86,18 +101,49 @@ impl<M: SimMedium> Session<M> {
                 let content = Content { topic: topic.get(), class, key, payload };
                 return self.append(topic, content, self.now).map_err(Stop::Broken);
             }
+            Request::AppendBatch { topic, payloads } => {
+                let topic = match self.topic(topic) {
+                    Ok(topic) => topic,
+                    Err(error) => return Ok(Err(error)),
+                };
+                let content = |payload: &Vec<u8>| Content {
+                    topic: topic.get(),
+                    payload: payload.clone(),
+                    ..some_content()
+                };
+                let contents = payloads.iter().map(content).collect();
+                return self.append_batch(topic, contents, self.now).map_err(Stop::Broken);
+            }
             Request::Sync => self.sync(),
+            Request::Full(policy) => {
+                self.set_policy(policy);
+                Ok(())
+            }
+            Request::Maintain(erases) => self.log.maintain(erases).map(|_| ()),
             Request::Topic(name) => self.topic(name).map(|_| ()),
             Request::Cursor(name) => self.cursor(name).map(|_| ()),
             Request::Commit { cursor, offset, mark } => self.commit(cursor, offset, mark),
             Request::Anchor { cursor, bytes } => self.anchor(cursor, bytes),
             Request::Judge => {
-                judge(&mut self.log, &mut self.model).map_err(|why| match self.disk.is_dark() {
-                    true => Stop::Power,
-                    false => Stop::Broken(why),
-                })?;
-                Ok(())
+                let judged = judge(&mut self.log, &mut self.model);
+                return self.judged(judged.map(|_| ()));
+            }
+            Request::JudgeBack => {
+                let judged = judge_back(&mut self.log, &mut self.model);
+                return self.judged(judged);
+            }
+            Request::JudgeSeek(time) => {
+                let judged = judge_seek(&mut self.log, time);
+                return self.judged(judged);
             }
         })
+    }
+
+    fn judged(&self, judged: Result<(), String>) -> Result<Outcome<(), M>, Stop> {
+        match judged {
+            Ok(()) => Ok(Ok(())),
+            Err(_) if self.disk.is_dark() => Err(Stop::Power),
+            Err(why) => Err(Stop::Broken(why)),
+        }
     }
 }
