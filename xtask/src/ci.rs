@@ -18,6 +18,7 @@ pub fn gate() -> Result<()> {
         run(cargo().args(["fmt", "--check", "--manifest-path", apart]))?;
     }
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    fuzz::lint()?;
     let mut docs = cargo();
     docs.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;

@@ -97,6 +97,18 @@ pub fn run(arguments: &FuzzArguments) -> Result<()> {
     Ok(())
 }
 
+/// Lints the targets, which are a workspace of their own.
+///
+/// # Errors
+///
+/// What Clippy finds.
+pub fn lint() -> Result<()> {
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--manifest-path", "fuzz/Cargo.toml", "--all-targets"]);
+    clippy.arg("--target-dir").arg(target_directory()?.join("fuzz")).args(["--", "-D", "warnings"]);
+    run_cargo(&mut clippy)
+}
+
 /// The program, and where it works.
 struct CargoFuzz {
     program: PathBuf,
