@@ -81,10 +81,27 @@ impl Geometry {
         length.saturating_add(mask) & !mask
     }
 
-    /// The slot of a generation.
-    #[expect(clippy::cast_possible_truncation, reason = "a remainder by a u32 fits a u32")]
+    /// The slot of a generation: the remainder by the segment count.
+    #[expect(clippy::cast_possible_truncation, reason = "the upper half is looked at first")]
     pub(crate) const fn slot(&self, generation: u64) -> u32 {
-        (generation % self.segment_count as u64) as u32
+        let count = self.segment_count;
+        let (upper, lower) = ((generation >> 32) as u32, generation as u32);
+        if upper == 0 {
+            return lower % count;
+        }
+        // Bit by bit: such generations are rare, and dividing 64 bits takes half a KiB of a small processor's flash.
+        let mut slot = upper % count;
+        let mut bit = 32;
+        while bit > 0 {
+            bit -= 1;
+            let doubled = (slot as u64) << 1 | (lower >> bit & 1) as u64;
+            slot = if doubled >= count as u64 {
+                (doubled - count as u64) as u32
+            } else {
+                doubled as u32
+            };
+        }
+        slot
     }
 }
 
@@ -117,3 +134,28 @@ impl fmt::Display for GeometryError {
 }
 
 impl core::error::Error for GeometryError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slot_of_a_generation_is_its_remainder_by_the_segment_count() {
+        for count in [2, 3, 16, 1000, 0x8000_0001, u32::MAX] {
+            let geometry = Geometry::new(1024, count, 4, 0xFF).unwrap();
+            for generation in [
+                0,
+                1,
+                999,
+                0xFFFF_FFFF,
+                0x1_0000_0000,
+                0x1234_5678_9ABC_DEF1,
+                u64::MAX >> 1,
+                u64::MAX,
+            ] {
+                let remainder = generation % u64::from(count);
+                assert_eq!(u64::from(geometry.slot(generation)), remainder, "{generation} {count}");
+            }
+        }
+    }
+}

@@ -104,7 +104,7 @@ pub use item::{Item, Record};
 pub use nor::{NorError, NorSizeError};
 pub use policy::{CONTROL_RESERVE, CursorSet, FullPolicy};
 pub use ram::{RamError, RamMedium};
-pub use state::{CURSORS_MAX, Cursor, HEADER_LEN_MAX, TIME_SYNCS_MAX, TOPICS_MAX, Topic};
+pub use state::{CURSORS_MAX, Cursor, HEADER_LEN_MAX, Memory, TIME_SYNCS_MAX, TOPICS_MAX, Topic};
 pub use types::{
     Class, CursorId, Event, Gap, GapReason, Identity, LogId, TimeQuality, TimeSync, TopicId,
 };

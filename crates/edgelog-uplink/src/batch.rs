@@ -3,7 +3,8 @@
 use crate::headers::{
     CLASS_HEADER, GAP_HEADER, IDENTITY_HEADER, Reason, TOPIC_HEADER, class, gap, identity,
 };
-use edgelog_core::{GapReason, Item, Log, Medium, ReadError, Reader, Record, Topic};
+use core::borrow::BorrowMut;
+use edgelog_core::{GapReason, Item, Log, Medium, Memory, ReadError, Reader, Record, Topic};
 use edgelog_kafka::batch::{self, BatchBuilder, Full, Stamp};
 use heapless::Vec;
 
@@ -47,8 +48,8 @@ pub(crate) enum Built {
 
 /// Fills the batch buffer (the first of `buffers`) with durable records from `start.index` on, as many as fit; the second takes one
 /// frame at a time. `place` stands at the first record, and moves behind the last one taken.
-pub(crate) fn build<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
-    log: &mut Log<M, L>,
+pub(crate) fn build<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
+    log: &mut Log<M, L, S>,
     place: &mut Reader,
     start: Start,
     stamp: Stamp,
@@ -135,9 +136,9 @@ fn push_record(
     })
 }
 
-fn push_gap<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+fn push_gap<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
     builder: &mut BatchBuilder<'_>,
-    log: &Log<M, L>,
+    log: &Log<M, L, S>,
     (from, to, reason): (u64, u64, Reason),
     wall_ms: u64,
 ) -> Result<(), Full> {

@@ -2,8 +2,9 @@
 
 use crate::batch::{Built, Replaced, Start, build};
 use crate::headers::Reason;
+use core::borrow::BorrowMut;
 use core::fmt;
-use edgelog_core::{AppendError, CursorId, GapReason, Log, Medium, ReadError, Reader};
+use edgelog_core::{AppendError, CursorId, GapReason, Log, Medium, Memory, ReadError, Reader};
 use edgelog_kafka::producer::RebaseError;
 use edgelog_kafka::wire::RequestError;
 use edgelog_kafka::{Action, Anchor, Config, Event, Producer, Resume, State, Target};
@@ -147,9 +148,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
     /// # Errors
     ///
     /// The log cannot store the cursor.
-    pub fn new<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+    pub fn new<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
         config: Config,
-        log: &mut Log<M, L>,
+        log: &mut Log<M, L, S>,
         batch: B,
         frame: B,
     ) -> Result<Self, Error<M::Error>> {
@@ -188,11 +189,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
     /// # Errors
     ///
     /// The log failed; call again a little later.
-    pub fn poll<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+    pub fn poll<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
         &mut self,
         now: Instant,
         wall_ms: u64,
-        log: &mut Log<M, L>,
+        log: &mut Log<M, L, S>,
     ) -> Result<Step, Error<M::Error>> {
         self.persist_anchor(log)?;
         loop {
@@ -296,9 +297,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
     }
 
     /// Stored first, used afterwards: an anchor that a crash could take away would let its sequences be used again.
-    fn persist_anchor<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+    fn persist_anchor<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
         &mut self,
-        log: &mut Log<M, L>,
+        log: &mut Log<M, L, S>,
     ) -> Result<(), Error<M::Error>> {
         if let Some(anchor) = self.unpersisted {
             self.store(&anchor, log).map_err(Error::Store)?;
@@ -308,10 +309,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
         Ok(())
     }
 
-    fn store<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+    fn store<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
         &mut self,
         anchor: &Anchor,
-        log: &mut Log<M, L>,
+        log: &mut Log<M, L, S>,
     ) -> Result<(), AppendError<M::Error>> {
         let known = log.cursors().iter().find(|cursor| cursor.id == self.cursor);
         let stored = known.is_some_and(|cursor| *cursor.anchor == anchor.to_bytes());
@@ -327,11 +328,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
         Ok(())
     }
 
-    fn commit<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+    fn commit<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
         &mut self,
         acked: u64,
         next_offset: Option<i64>,
-        log: &mut Log<M, L>,
+        log: &mut Log<M, L, S>,
     ) -> Result<(), Error<M::Error>> {
         self.unsynced = true;
         match log.commit(self.cursor, acked, next_offset.unwrap_or(0)) {
@@ -371,10 +372,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
     }
 
     /// Gives the producer a batch, if it wants one and there are durable records.
-    fn feed<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+    fn feed<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
         &mut self,
         wall_ms: u64,
-        log: &mut Log<M, L>,
+        log: &mut Log<M, L, S>,
     ) -> Result<Fed, Error<M::Error>> {
         let Some(index) = self.producer.ready() else { return Ok(Fed::Nothing) };
         if index >= log.durable() {
@@ -411,12 +412,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
     ///
     /// The first of them is told alone, under the old anchor, when that cannot be: when reading back did not tell whether what is
     /// before the gap is stored (its acknowledgement settles that), and when the log is too full for another anchor.
-    fn tell_gap<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+    fn tell_gap<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
         &mut self,
         from: u64,
         to: u64,
         reason: GapReason,
-        log: &mut Log<M, L>,
+        log: &mut Log<M, L, S>,
     ) -> Result<Fed, Error<M::Error>> {
         let alone = match self.producer.rebased(to - 1) {
             Ok(None) => false,
@@ -441,10 +442,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
 
     /// Where a gap that ends with the record at `index` began: an anchor starts at the last record of a gap, and the cursor still
     /// stands at its first.
-    fn gap_from<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+    fn gap_from<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
         &self,
         index: u64,
-        log: &Log<M, L>,
+        log: &Log<M, L, S>,
     ) -> u64 {
         let at_base = self.producer.anchor().is_some_and(|anchor| anchor.base_index == index);
         let cursor = log.cursors().iter().find(|cursor| cursor.id == self.cursor);
@@ -455,10 +456,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Uplink<B> {
     }
 
     /// Nothing to send now: what is sent and not acknowledged is read back, and what was acknowledged is made durable.
-    fn settle<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>>(
+    fn settle<M: Medium, L: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>>(
         &mut self,
         index: u64,
-        log: &mut Log<M, L>,
+        log: &mut Log<M, L, S>,
     ) -> Result<Fed, Error<M::Error>> {
         if self.producer.acked_index() < index && self.confirming != Some(index) {
             self.confirming = Some(index);

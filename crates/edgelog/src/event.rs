@@ -41,7 +41,7 @@ pub enum Start {
     Latest,
     /// At this offset. If it is gone, reading begins with a gap.
     Offset(u64),
-    /// At the first record that was appended at or after this time, in ms since 1970-01-01 UTC. Costs one pass over the records before it.
+    /// At the first record that was appended at or after this time, in ms since 1970-01-01 UTC. Costs some reads of segment headers and a pass over one segment.
     Time(u64),
 }
 

@@ -156,13 +156,6 @@ impl ImageMedium {
         self.bytes
     }
 
-    /// The same once more.
-    pub(crate) fn again(&self) -> Result<Self, FileError> {
-        let &Self { ref file, ref path, begin, bytes, geometry } = self;
-        let file = file.try_clone().map_err(|error| FileError::new("open", path, error))?;
-        Ok(Self { file, path: path.clone(), begin, bytes, geometry })
-    }
-
     fn refuse(&self, doing: &'static str) -> FileError {
         let only_read = io::Error::new(io::ErrorKind::Unsupported, "an image is only read");
         FileError::new(doing, &self.path, only_read)

@@ -5,7 +5,7 @@ use crate::event::{Event, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
 use crate::reader::Reader;
-use edgelog_core::{Cursor, CursorId, Item, LogId, Topic, TopicId};
+use edgelog_core::{Cursor, CursorId, FullPolicy, Item, LogId, Topic, TopicId};
 use edgelog_uplink::CURSOR_NAME as UPLINK_CURSOR;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,6 +161,18 @@ impl Log {
     #[must_use]
     pub fn cursor_state(&self, cursor: CursorId) -> Option<Cursor> {
         self.engine().cursors().iter().find(|known| known.id == cursor).cloned()
+    }
+
+    /// What to do when the log is full: refuse (the default), drop the oldest records, or protect some cursors. It is not stored: set it
+    /// after each opening. Dropped records are gaps to whoever has not read them.
+    pub fn set_full_policy(&self, full: FullPolicy) {
+        self.engine().set_full_policy(full);
+    }
+
+    /// Says that `records` events were given up because the log refused them. They take offsets when the next segment is opened, and readers
+    /// and Kafka get a gap with the reason [`GapReason::Refused`](crate::GapReason::Refused). Power loss before that: they are not counted.
+    pub fn give_up(&self, records: u32) {
+        self.engine().give_up(records);
     }
 
     /// All cursors.

@@ -16,19 +16,16 @@ pub struct Reader {
 
 impl Reader {
     pub(crate) fn start(log: Log, start: Start) -> Result<Self, ReadError> {
-        let (mut buffer, earliest, visible) = {
-            let mut engine = log.engine();
-            let buffer = frame_buffer(engine.medium());
-            (buffer, engine.earliest()?, engine.visible())
+        let mut engine = log.engine();
+        let buffer = frame_buffer(engine.medium());
+        let offset = match start {
+            Start::Earliest => engine.earliest()?,
+            Start::Latest => engine.visible(),
+            Start::Offset(offset) => offset,
+            Start::Time(time_ms) => engine.seek_time(time_ms)?,
         };
-        let place = match start {
-            Start::Earliest => edgelog_core::Reader::at(earliest),
-            Start::Latest => edgelog_core::Reader::at(visible),
-            Start::Offset(offset) => edgelog_core::Reader::at(offset),
-            Start::Time(time_ms) => skip_to_time(time_ms, earliest, |place| {
-                Ok::<_, ReadError>(log.read_visible(place, &mut buffer)?.map(|item| time_of(&item)))
-            })?,
-        };
+        drop(engine);
+        let place = edgelog_core::Reader::at(offset);
         Ok(Self { log, place, buffer })
     }
 
@@ -61,29 +58,4 @@ impl Reader {
 /// Room for the longest frame there can be. The system gives the pages only when a record reaches them.
 pub(crate) fn frame_buffer(medium: &impl Medium) -> Vec<u8> {
     vec![0; usize::try_from(medium.geometry().segment_size()).unwrap_or(usize::MAX)]
-}
-
-/// The place of the first record at or after `time_ms`, found by reading from `earliest`.
-pub(crate) fn skip_to_time<E>(
-    time_ms: u64,
-    earliest: u64,
-    mut read: impl FnMut(&mut edgelog_core::Reader) -> Result<Option<Option<u64>>, E>,
-) -> Result<edgelog_core::Reader, E> {
-    let mut place = edgelog_core::Reader::at(earliest);
-    loop {
-        let before = place.clone();
-        match read(&mut place)? {
-            None => return Ok(before),
-            Some(Some(time)) if time >= time_ms => return Ok(before),
-            Some(_) => {}
-        }
-    }
-}
-
-/// The time of a record; gaps have none.
-pub(crate) const fn time_of(item: &Item<'_>) -> Option<u64> {
-    match item {
-        Item::Record(record) => Some(record.time_ms),
-        Item::Gap(_) => None,
-    }
 }

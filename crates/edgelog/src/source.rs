@@ -24,14 +24,6 @@ impl Source {
             _ => mount_folder(path),
         }
     }
-
-    /// The same once more, with nothing open.
-    pub(crate) fn again(&self, path: &Path) -> Result<Self, FileError> {
-        Ok(match self {
-            Self::Folder(medium) => Self::Folder(FileMedium::new(path, medium.geometry(), None)),
-            Self::Image(medium) => Self::Image(medium.again()?),
-        })
-    }
 }
 
 fn mount_folder(path: &Path) -> Result<LogView<Source>, OpenError> {

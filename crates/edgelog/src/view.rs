@@ -2,7 +2,7 @@
 
 use crate::error::{FileError, OpenError, ReadError};
 use crate::event::Start;
-use crate::reader::{frame_buffer, skip_to_time, time_of};
+use crate::reader::frame_buffer;
 use crate::source::{Source, mount_error};
 use edgelog_core::{Cursor, Geometry, Item, LogId, LogView, Medium, Topic, TopicId};
 use std::path::{Path, PathBuf};
@@ -33,18 +33,16 @@ impl View {
     pub fn open(path: impl AsRef<Path>, start: Start) -> Result<Self, OpenError> {
         let path = path.as_ref();
         let mut inner = Source::mount(path)?;
-        let mut buffer = frame_buffer(inner.medium());
-        let earliest = inner.earliest()?;
-        let place = match start {
-            Start::Earliest => edgelog_core::Reader::at(earliest),
-            Start::Latest => edgelog_core::Reader::at(inner.visible()),
-            Start::Offset(offset) => edgelog_core::Reader::at(offset),
-            Start::Time(time_ms) => skip_to_time(time_ms, earliest, |place| {
-                let item =
-                    inner.read(place, &mut buffer).map_err(|error| read_error(path, error))?;
-                Ok::<_, OpenError>(item.map(|item| time_of(&item)))
-            })?,
+        let buffer = frame_buffer(inner.medium());
+        let offset = match start {
+            Start::Earliest => inner.earliest()?,
+            Start::Latest => inner.visible(),
+            Start::Offset(offset) => offset,
+            Start::Time(time_ms) => {
+                inner.seek_time(time_ms).map_err(|error| read_error(path, error))?
+            }
         };
+        let place = edgelog_core::Reader::at(offset);
         Ok(Self { inner, place, buffer, path: path.to_owned() })
     }
 
@@ -134,17 +132,11 @@ impl View {
         }
     }
 
-    /// Bytes behind the log's end that are written and not valid: a torn write, or records at the very end that rotted. Beside an owner
-    /// it may be what he is writing just now. Bytes that an image lacks count as well. Costs as much as opening.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`]: the log has gone, or cannot be read.
-    pub fn torn_bytes(&self) -> Result<u32, OpenError> {
-        let again = self.inner.medium().again(&self.path)?;
-        // The owner's side of the engine is the one that counts them. It appends nothing here, so it needs no buffer.
-        let mounted = edgelog_core::Log::mount(again, []);
-        Ok(mounted.map_err(|source| mount_error(&self.path, source))?.torn_bytes())
+    /// Bytes behind the log's end that were written and not valid when it was opened: a torn write, or records at the very end that rotted.
+    /// Beside an owner it may be what he was writing just then. Bytes that an image lacks count as well.
+    #[must_use]
+    pub fn torn_bytes(&self) -> u32 {
+        self.inner.torn_bytes()
     }
 
     /// All topics.

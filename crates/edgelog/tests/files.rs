@@ -169,10 +169,10 @@ fn a_foreign_file_in_a_segments_place_is_moved_aside_when_the_ring_comes_to_it()
     let foreign = fs::read(folder.path().join("00000002.seg")).unwrap();
 
     let log = options().open(folder.path()).unwrap();
-    append(&log, 1500);
+    append(&log, 3000);
     drop(log);
     let mut view = View::open(folder.path(), Start::Earliest).unwrap();
-    assert_eq!(read_all(&mut view), ((0..1501).collect(), 0));
+    assert_eq!(read_all(&mut view), ((0..3001).collect(), 0));
     assert_eq!(fs::read(folder.path().join("00000001.foreign-0")).unwrap(), b"a photo of a cat");
     assert_eq!(fs::read(folder.path().join("00000002.foreign-0")).unwrap(), foreign);
 }
@@ -180,7 +180,7 @@ fn a_foreign_file_in_a_segments_place_is_moved_aside_when_the_ring_comes_to_it()
 #[test]
 fn a_segment_that_was_cut_short_costs_its_lost_records_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
-    append(&options().open(folder.path()).unwrap(), 1500);
+    append(&options().open(folder.path()).unwrap(), 3000);
     let cut = folder.path().join("00000001.seg");
     fs::OpenOptions::new().write(true).open(&cut).unwrap().set_len(8 << 10).unwrap();
     let log = options().open(folder.path()).unwrap();
@@ -188,7 +188,7 @@ fn a_segment_that_was_cut_short_costs_its_lost_records_and_no_others() {
     let mut view = View::open(folder.path(), Start::Earliest).unwrap();
     let (offsets, gone) = read_all(&mut view);
     assert!(gone > 0);
-    assert_eq!(offsets.len() as u64 + gone, 1510, "appended = delivered + gaps");
+    assert_eq!(offsets.len() as u64 + gone, 3010, "appended = delivered + gaps");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn many_threads_append_to_one_log_and_every_record_has_its_own_offset() {
 #[test]
 fn any_flipped_bit_in_the_first_header_leaves_the_log_open_to_owners_and_readers() {
     let folder = tempfile::tempdir().unwrap();
-    append(&options().open(folder.path()).unwrap(), 1500);
+    append(&options().open(folder.path()).unwrap(), 3000);
     let path = folder.path().join("00000000.seg");
     let good = fs::read(&path).unwrap();
     for bit in 0..80 * 8 {
@@ -244,21 +244,21 @@ fn any_flipped_bit_in_the_first_header_leaves_the_log_open_to_owners_and_readers
         fs::write(&path, &bytes).unwrap();
         let log =
             options().open(folder.path()).unwrap_or_else(|error| panic!("bit {bit}: {error}"));
-        assert_eq!(log.status().unwrap().visible, 1500, "bit {bit}");
+        assert_eq!(log.status().unwrap().visible, 3000, "bit {bit}");
         let (offsets, _) = read_all(&mut View::open(folder.path(), Start::Earliest).unwrap());
-        assert_eq!(offsets.last(), Some(&1499), "bit {bit}");
+        assert_eq!(offsets.last(), Some(&2999), "bit {bit}");
     }
 }
 
 #[test]
 fn a_larger_log_in_the_place_of_a_segment_does_not_take_the_log_over() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    append(&options().open(folder.path()).unwrap(), 1500);
+    append(&options().open(folder.path()).unwrap(), 3000);
     append(&Options::new().segment_bytes(1 << 20).open(other.path()).unwrap(), 3);
     let id = View::open(folder.path(), Start::Earliest).unwrap().id();
     fs::copy(other.path().join("00000000.seg"), folder.path().join("00000000.seg")).unwrap();
     let log = Options::new().open(folder.path()).unwrap();
-    assert_eq!((log.status().unwrap().id, log.status().unwrap().visible), (id, 1500));
+    assert_eq!((log.status().unwrap().id, log.status().unwrap().visible), (id, 3000));
 }
 
 #[test]
@@ -294,11 +294,11 @@ fn a_newest_segment_that_was_cut_short_is_told_and_its_identities_are_not_given_
 fn a_ring_of_more_segments_than_files_may_be_open_is_opened_written_and_read() {
     let folder = tempfile::tempdir().unwrap();
     let many = Options::new().segment_bytes(2048).budget_bytes(200 * 2048);
-    append(&many.open(folder.path()).unwrap(), 12_000);
+    append(&many.open(folder.path()).unwrap(), 16_000);
     let log = many.open(folder.path()).unwrap();
     assert!(log.status().unwrap().segments > 100);
     let mut view = View::open(folder.path(), Start::Earliest).unwrap();
-    assert_eq!(read_all(&mut view), ((0..12_000).collect(), 0));
+    assert_eq!(read_all(&mut view), ((0..16_000).collect(), 0));
     let open = fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
         let target = entry.as_ref().map(|entry| fs::read_link(entry.path()));
         matches!(target, Ok(Ok(path)) if path.starts_with(folder.path()))

@@ -8,19 +8,20 @@ mod flash;
 
 use core::hint::black_box;
 use core::sync::atomic::AtomicU8;
-use edgelog_core::{Class, Event, Log, LogId, MountError, NorMedium, Reader};
+use edgelog_core::{Class, Event, Log, LogId, Memory, NorMedium, Reader};
 use edgelog_kafka::{Config, Instant, PartitionChoice};
 use edgelog_uplink::Uplink;
 use flash::Flash;
 
-/// The size of this symbol is what a log takes of memory, with its medium and without its frame buffer, which is borrowed here.
+/// The size of this symbol is what a log takes of memory, with its medium and the memory that it is lent, and without its frame
+/// buffer, which is borrowed here.
 #[unsafe(no_mangle)]
 pub static LOG_BYTES: [AtomicU8; size_of::<Log<NorMedium<Flash>, &mut [u8]>>()] =
     [const { AtomicU8::new(0) }; _];
 
 /// Keeps events on a NOR flash and reads them back: all that a program needs. `None`: something was refused.
-pub fn log() -> Option<()> {
-    let mut log = open()?;
+pub fn log(memory: &mut Memory) -> Option<()> {
+    let mut log = open(memory)?;
     let topic = log.topic(black_box("door")).ok()?;
     let cursor = log.cursor(black_box("reader"), black_box(0)).ok()?;
     let event =
@@ -36,8 +37,8 @@ pub fn log() -> Option<()> {
 }
 
 /// Ships them.
-pub fn uplink() -> Option<()> {
-    let mut log = open()?;
+pub fn uplink(memory: &mut Memory) -> Option<()> {
+    let mut log = open(memory)?;
     let config =
         Config::new(black_box("probe"), black_box("probe"), PartitionChoice::Fixed(0), 1).ok()?;
     let mut uplink = Uplink::new(config, &mut log, [0; 1024], [0; 1024]).ok()?;
@@ -45,14 +46,9 @@ pub fn uplink() -> Option<()> {
     black_box(uplink.poll(now, black_box(0), &mut log)).ok().map(drop)
 }
 
-fn open() -> Option<Log<NorMedium<Flash>, [u8; 512]>> {
-    match Log::mount(medium()?, [0; 512]) {
-        Err(MountError::NoLog { .. }) => {
-            let id = LogId(black_box([1; 16]));
-            Log::create(medium()?, [0; 512], id, black_box(0)).ok()
-        }
-        mounted => mounted.ok(),
-    }
+fn open(memory: &mut Memory) -> Option<Log<NorMedium<Flash>, [u8; 512], &mut Memory>> {
+    let id = || LogId(black_box([1; 16]));
+    Log::mount_or_create(medium()?, [0; 512], memory, id, black_box(0)).ok()
 }
 
 /// Where on the flash is known at run time only.
@@ -63,7 +59,8 @@ fn medium() -> Option<NorMedium<Flash>> {
 /// Uses all of it, so that nothing is left out of the static library.
 #[unsafe(no_mangle)]
 pub extern "C" fn probe() -> bool {
-    log().and(uplink()).is_some()
+    let mut memory = Memory::new();
+    log(&mut memory).and(uplink(&mut memory)).is_some()
 }
 
 #[panic_handler]

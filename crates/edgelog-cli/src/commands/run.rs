@@ -117,6 +117,7 @@ impl Running {
             }
             // The next one may fit; if the device has failed for good, the log says so then.
             Err(error @ (AppendError::Full | AppendError::Medium(_))) => {
+                self.log.give_up(1);
                 self.counts.refuse(&self.live, error, self.shipping.is_some());
                 Ok(())
             }

@@ -6,7 +6,7 @@ use crate::say;
 use crate::units::{bytes, plural};
 use anyhow::bail;
 use clap::Args;
-use edgelog::{Gap, Start, View};
+use edgelog::{Gap, GapReason, Start, View};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +28,7 @@ Examples:
 
 Every record's checksum and every segment file's size (an image's: the whole) is tested. Works beside a running owner and changes nothing.
 Torn bytes at the end are told and are no failure: a power cut leaves them of what nothing acknowledged. Rot of the very last records looks the same.
+Records that a full log refused and that were given up are told, too: they were never stored.
 Exit code 0: every record from the log's earliest to its newest is there. 1: there are gaps, or the log cannot be read.";
 
 const PROGRESS: &str = "{bar:30} {percent:>3}%  {human_pos} of {human_len} records  {eta} left";
@@ -43,6 +44,8 @@ struct Report {
     payload_bytes: u64,
     topics: BTreeMap<String, Topic>,
     missing: u64,
+    /// Records that were given up because the log was full: they were never stored.
+    refused: u64,
     gaps: Vec<Missing>,
     cut: Vec<Cut>,
     /// Written bytes behind the log's end that are no record.
@@ -114,9 +117,9 @@ fn read_everything(dir: &Path) -> anyhow::Result<Report> {
     };
     // An owner may be writing there, and the bytes that are missing are told as such.
     if report.cut.is_empty() && view.owner()?.is_none() {
-        report.torn_bytes = view.torn_bytes()?;
+        report.torn_bytes = view.torn_bytes();
     }
-    report.whole = report.gaps.is_empty() && report.cut.is_empty();
+    report.whole = report.missing == 0 && report.cut.is_empty();
     Ok(report)
 }
 
@@ -152,7 +155,11 @@ impl Report {
 
     fn miss(&mut self, gap: &Gap) {
         let &Gap { from, to, reason } = gap;
-        self.missing += gap.count();
+        if reason == GapReason::Refused {
+            self.refused += gap.count();
+        } else {
+            self.missing += gap.count();
+        }
         self.gaps.push(Missing { from, to, count: gap.count(), reason: reason.to_string() });
     }
 

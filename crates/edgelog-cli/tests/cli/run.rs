@@ -118,5 +118,6 @@ fn a_full_disk_refuses_readings_until_there_is_room_again() {
     assert!(ended.stderr.contains("refused and counted until there is room"), "{}", ended.stderr);
     assert!(ended.stderr.contains("there is room again;"), "{}", ended.stderr);
     assert!(ended.stdout.contains(" refused; everything below"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("gone (refused), offsets"), "{}", ended.stdout);
     assert!(ended.stdout.contains("whole:"), "{}", ended.stdout);
 }

@@ -18,21 +18,23 @@ use crate::format::{
 use crate::item::Item;
 use crate::place::to_usize;
 use crate::policy::{CONTROL_RESERVE, CursorSet, FullPolicy};
-use crate::state::{Cursor, State, Topic};
+use crate::state::{Cursor, Memory, Topic};
 use crate::types::{Event, LogId, TimeSync};
+use core::borrow::BorrowMut;
 use core::ops::Range;
 
 /// One totally ordered log on one medium, open for appending.
 ///
-/// `B` is the frame buffer: a record's whole frame must fit, and it must hold a segment header with its snapshot. Nothing else is allocated.
+/// `B` is the frame buffer: a record's whole frame must fit, and it must hold a segment header with its snapshot. `S` is what the log
+/// remembers its topics and cursors in: its own [`Memory`], or `&mut Memory` that a device lends it. Nothing else is allocated.
 ///
 /// Only one `Log` may write to a medium at a time; the owner of the medium sees to that.
 #[derive(Debug)]
-pub struct Log<M, B> {
+pub struct Log<M, B, S = Memory> {
     medium: M,
     buffer: B,
     ring: Ring,
-    state: State,
+    memory: S,
     full: FullPolicy,
     durable: u64,
     damaged: u64,
@@ -59,7 +61,7 @@ pub struct Log<M, B> {
 
 #[both(AFIT)]
 impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
-    /// Creates a log with the random id `id` on a medium that holds none, and makes it durable.
+    /// Creates a log with the random id `id` on a medium that holds none, and makes it durable. The log has its own [`Memory`].
     ///
     /// `now_ms`: ms since 1970-01-01 UTC. Costs one erase, one program and one sync.
     /// Power loss: the medium holds either no log or this empty one.
@@ -68,16 +70,98 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     ///
     /// [`MountError::Exists`] when there is a log already. The slots of other data are not touched before the ring reaches them.
     pub async fn create(
-        mut medium: M,
+        medium: M,
         buffer: B,
         id: LogId,
         now_ms: u64,
     ) -> Result<Self, MountError<M::Error>> {
+        Self::create_in(medium, buffer, Memory::new(), id, now_ms).await
+    }
+
+    /// Mounts the log that the medium holds. Writes nothing; damage costs the damaged records and is counted in [`damaged`](Self::damaged).
+    /// The log has its own [`Memory`].
+    ///
+    /// Everything found is durable afterwards: an owner that was killed may have left bytes that were written and not synced.
+    /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header otherwise, and on rings of up to 16
+    /// segments), one pass over the newest segment, and one sync.
+    /// Power loss: changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`MountError`]: there is no log, it has another geometry or a newer version, or the device failed.
+    pub async fn mount(medium: M, buffer: B) -> Result<Self, MountError<M::Error>> {
+        Self::mount_in(medium, buffer, Memory::new()).await
+    }
+}
+
+#[both(AFIT)]
+impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S> {
+    /// As [`create`](Log::create), in memory that the caller lends: for devices whose stack has no room for a [`Memory`].
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Log::create).
+    pub async fn create_in(
+        mut medium: M,
+        buffer: B,
+        memory: S,
+        id: LogId,
+        now_ms: u64,
+    ) -> Result<Self, MountError<M::Error>> {
         match Ring::survey(&mut medium).await {
-            Ok(ring) => return Err(MountError::Exists(ring.log)),
-            Err(MountError::NoLog { .. }) => {}
-            Err(other) => return Err(other),
+            Ok(ring) => Err(MountError::Exists(ring.log)),
+            Err(MountError::NoLog { .. }) => Self::begin(medium, buffer, memory, id, now_ms).await,
+            Err(other) => Err(other),
         }
+    }
+
+    /// As [`mount`](Log::mount), in memory that the caller lends: for devices whose stack has no room for a [`Memory`].
+    ///
+    /// # Errors
+    ///
+    /// As [`mount`](Log::mount).
+    pub async fn mount_in(
+        mut medium: M,
+        buffer: B,
+        mut memory: S,
+    ) -> Result<Self, MountError<M::Error>> {
+        let mounted = mount(&mut medium, memory.borrow_mut()).await?;
+        Self::resume(medium, buffer, memory, mounted).await
+    }
+
+    /// What a device does at each start: mounts the log, or creates one with the random id that `id` gives where no segment has a
+    /// valid header, whatever else the medium holds. So a create that the power cut is begun again.
+    ///
+    /// Where the medium may hold something else that must not be lost, use [`mount_in`](Self::mount_in), which never writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`mount`](Log::mount), without [`MountError::NoLog`].
+    pub async fn mount_or_create(
+        mut medium: M,
+        buffer: B,
+        mut memory: S,
+        id: impl FnOnce() -> LogId,
+        now_ms: u64,
+    ) -> Result<Self, MountError<M::Error>> {
+        match mount(&mut medium, memory.borrow_mut()).await {
+            Ok(mounted) => Self::resume(medium, buffer, memory, mounted).await,
+            Err(MountError::NoLog { .. }) => {
+                Self::begin(medium, buffer, memory, id(), now_ms).await
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// A new log on a medium that holds none.
+    async fn begin(
+        medium: M,
+        buffer: B,
+        mut memory: S,
+        id: LogId,
+        now_ms: u64,
+    ) -> Result<Self, MountError<M::Error>> {
+        memory.borrow_mut().forget();
         let newest = SegmentHeader {
             geometry: medium.geometry(),
             slot: 0,
@@ -90,8 +174,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             refused: 0,
             clock_unset: false,
         };
-        let mounted = Mounted::new(Ring::of(newest), State::default());
-        let mut log = Self::from_mounted(medium, buffer, mounted);
+        let mut log = Self::from_mounted(medium, buffer, memory, Mounted::new(Ring::of(newest)));
         log.write_header(newest).await.map_err(|error| match error {
             AppendError::Medium(error) => MountError::Medium(error),
             AppendError::TooLarge { frame_bytes, .. } => {
@@ -103,25 +186,19 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         Ok(log)
     }
 
-    /// Mounts the log that the medium holds. Writes nothing; damage costs the damaged records and is counted in [`damaged`](Self::damaged).
-    ///
-    /// Everything found is durable afterwards: an owner that was killed may have left bytes that were written and not synced.
-    /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header otherwise, and on rings of up to 16
-    /// segments), one pass over the newest segment, and one sync.
-    /// Power loss: changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`MountError`]: there is no log, it has another geometry or a newer version, or the device failed.
-    pub async fn mount(mut medium: M, buffer: B) -> Result<Self, MountError<M::Error>> {
-        let mounted = mount(&mut medium).await?;
+    async fn resume(
+        mut medium: M,
+        buffer: B,
+        memory: S,
+        mounted: Mounted,
+    ) -> Result<Self, MountError<M::Error>> {
         medium.adopt(mounted.ring.newest.slot);
         medium.sync().await?;
-        Ok(Self::from_mounted(medium, buffer, mounted))
+        Ok(Self::from_mounted(medium, buffer, memory, mounted))
     }
 
-    fn from_mounted(medium: M, buffer: B, mounted: Mounted) -> Self {
-        let Mounted { mut ring, state, damaged, torn_bytes, epochs_lost, resume_at, next_is_ready } =
+    fn from_mounted(medium: M, buffer: B, memory: S, mounted: Mounted) -> Self {
+        let Mounted { mut ring, damaged, torn_bytes, epochs_lost, resume_at, next_is_ready } =
             mounted;
         let resumed_from = ring.end.position;
         ring.end.position = resume_at;
@@ -130,7 +207,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             medium,
             buffer,
             ring,
-            state,
+            memory,
             full: FullPolicy::default(),
             durable,
             damaged,
@@ -183,13 +260,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         now_ms: u64,
     ) -> Result<Range<u64>, AppendError<M::Error>> {
         self.usable()?;
-        let first = self.ring.end.offset;
         if events.is_empty() {
-            return Ok(first..first);
+            return Ok(self.ring.end.offset..self.ring.end.offset);
         }
         let length = self.checked_len(events)?;
         let time = self.clock.time_of(now_ms).max(self.ring.end.time);
         let since_base = self.make_room(length, time, CONTROL_RESERVE).await?;
+        // Only now: a new segment begins behind the records that were given up.
+        let first = self.ring.end.offset;
         let (mut end, mut used, mut synced) = (self.ring.end, 0, self.synced);
         for event in events {
             let has_key = event.key.is_some();
@@ -357,17 +435,17 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
 
     /// What the clocks of boots that began without one turned out to be: the last few, oldest first.
     pub fn time_syncs(&self) -> &[TimeSync] {
-        &self.state.time_syncs
+        &self.state().time_syncs
     }
 
     /// The topics, in order of their ids.
     pub fn topics(&self) -> &[Topic] {
-        &self.state.topics
+        &self.state().topics
     }
 
     /// The durable cursors.
     pub fn cursors(&self) -> &[Cursor] {
-        &self.state.cursors
+        &self.state().cursors
     }
 
     /// The medium, for its own figures.
@@ -384,6 +462,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         if self.poisoned { Err(AppendError::Poisoned) } else { Ok(()) }
     }
 
+    fn state(&self) -> &Memory {
+        self.memory.borrow()
+    }
+
+    fn state_mut(&mut self) -> &mut Memory {
+        self.memory.borrow_mut()
+    }
+
     /// Bytes of the events' frames at the most, if they can be stored.
     fn checked_len(&self, events: &[Event<'_>]) -> Result<u32, AppendError<M::Error>> {
         let geometry = &self.ring.geometry;
@@ -393,7 +479,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             if event.key.is_some_and(|key| key.len() > KEY_LEN_MAX) {
                 return Err(AppendError::BadLength { what: "key", limit: KEY_LEN_MAX });
             }
-            if self.state.topic(event.topic).is_none() {
+            if self.state().topic(event.topic).is_none() {
                 return Err(AppendError::Unknown { what: "topic" });
             }
             let key = event.key.map_or(0, |key| key.len() + 1);

@@ -9,13 +9,12 @@ use crate::error::MountError;
 use crate::format::{Control, EPOCH_BODY_LEN, Kind, LONG_HEADER_LEN, OFFSET_MAX, READY_BODY_LEN};
 use crate::geometry::Geometry;
 use crate::place::{Frame, Place};
-use crate::state::State;
+use crate::state::Memory;
 
 /// What mounting found.
 #[derive(Debug)]
 pub(crate) struct Mounted {
     pub(crate) ring: Ring,
-    pub(crate) state: State,
     /// Records of the newest segment that were durable and no longer verify.
     pub(crate) damaged: u64,
     /// Bytes behind the end that are not erased and do not verify: what a power cut tore, or durable records that rotted.
@@ -29,10 +28,9 @@ pub(crate) struct Mounted {
 }
 
 impl Mounted {
-    pub(crate) fn new(ring: Ring, state: State) -> Self {
+    pub(crate) fn new(ring: Ring) -> Self {
         Self {
             ring,
-            state,
             damaged: 0,
             torn_bytes: 0,
             epochs_lost: 0,
@@ -52,15 +50,18 @@ pub(crate) enum AtInvalid {
 }
 
 #[both(AFIT)]
-pub(crate) async fn mount<M: Medium>(medium: &mut M) -> Result<Mounted, MountError<M::Error>> {
+pub(crate) async fn mount<M: Medium>(
+    medium: &mut M,
+    state: &mut Memory,
+) -> Result<Mounted, MountError<M::Error>> {
     let mut ring = Ring::survey(medium).await?;
-    let mut state = State::default();
-    read_snapshot(medium, &ring.newest, &mut state).await?.map_err(|_| MountError::TooMany)?;
-    let damaged = walk(medium, &mut ring, &mut state, AtInvalid::LookAhead).await?;
-    let mut mounted = Mounted { damaged, ..Mounted::new(ring, state) };
+    state.forget();
+    read_snapshot(medium, &ring.newest, state).await?.map_err(|_| MountError::TooMany)?;
+    let damaged = walk(medium, &mut ring, state, AtInvalid::LookAhead).await?;
+    let mut mounted = Mounted { damaged, ..Mounted::new(ring) };
     let end = &mut mounted.ring.end;
     // A cursor only ever committed what was durable, so records below it existed even if their bytes are gone.
-    let committed = mounted.state.greatest_commit();
+    let committed = state.greatest_commit();
     if committed > end.offset {
         mounted.damaged += committed - end.offset;
         end.offset = committed;
@@ -77,7 +78,7 @@ pub(crate) async fn mount<M: Medium>(medium: &mut M) -> Result<Mounted, MountErr
         }
         Header::Dirty { blank: true, .. } => {
             // Without room for a note the slot may have been erased again since, and that erase may have been cut.
-            let noted = mounted.state.ready_generation == next;
+            let noted = state.ready_generation == next;
             let room = ring.geometry.segment_size().saturating_sub(mounted.resume_at);
             mounted.next_is_ready = noted && room >= note_len(&ring.geometry);
         }
@@ -108,7 +109,7 @@ fn resume_at<M: Medium>(medium: &M, end: &Place, torn_bytes: u32) -> u32 {
 pub(crate) async fn walk<M: Medium>(
     medium: &mut M,
     ring: &mut Ring,
-    state: &mut State,
+    state: &mut Memory,
     at_invalid: AtInvalid,
 ) -> Result<u64, MountError<M::Error>> {
     let until = ring.geometry.segment_size();
@@ -148,7 +149,7 @@ pub(crate) async fn walk<M: Medium>(
 async fn take_frame<M: Medium>(
     medium: &mut M,
     ring: &mut Ring,
-    state: &mut State,
+    state: &mut Memory,
     frame: &Frame,
 ) -> Result<u64, MountError<M::Error>> {
     let place = ring.end;

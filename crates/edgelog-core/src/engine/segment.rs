@@ -8,7 +8,7 @@ use crate::format::{
 };
 use crate::geometry::Geometry;
 use crate::place::{Frame, Place, to_usize};
-use crate::state::{ITEM_LEN_MAX, NoRoom, State};
+use crate::state::{ITEM_LEN_MAX, Memory, NoRoom};
 
 /// What stands at the start of a segment.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +87,7 @@ pub(crate) async fn read_header<M: Medium>(medium: &mut M, slot: u32) -> Result<
 pub(crate) async fn read_snapshot<M: Medium>(
     medium: &mut M,
     header: &SegmentHeader,
-    state: &mut State,
+    state: &mut Memory,
 ) -> Result<Result<(), NoRoom>, M::Error> {
     let mut window = [0; ITEM_LEN_MAX];
     let mut at = 0;

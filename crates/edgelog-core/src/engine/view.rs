@@ -10,7 +10,7 @@ use super::segment::read_snapshot;
 use crate::error::{MountError, ReadError};
 use crate::geometry::Geometry;
 use crate::item::Item;
-use crate::state::{Cursor, Topic};
+use crate::state::{Cursor, Memory, Topic};
 use crate::types::{LogId, TimeSync};
 
 /// A read-only view of a log that somebody else may be appending to. It never programs, erases or syncs.
@@ -20,6 +20,7 @@ use crate::types::{LogId, TimeSync};
 pub struct LogView<M> {
     medium: M,
     mounted: Mounted,
+    state: Memory,
 }
 
 #[both(AFIT)]
@@ -30,8 +31,9 @@ impl<M: Medium> LogView<M> {
     ///
     /// [`MountError`]: there is no log, it has another geometry or a newer version, or the device failed.
     pub async fn open(mut medium: M) -> Result<Self, MountError<M::Error>> {
-        let mounted = mount(&mut medium).await?;
-        Ok(Self { medium, mounted })
+        let mut state = Memory::new();
+        let mounted = mount(&mut medium, &mut state).await?;
+        Ok(Self { medium, mounted, state })
     }
 
     /// Takes in what was appended since. Costs one header read for each segment and one pass over the new frames.
@@ -40,14 +42,16 @@ impl<M: Medium> LogView<M> {
     ///
     /// As [`open`](Self::open); the view stays as it was.
     pub async fn refresh(&mut self) -> Result<(), MountError<M::Error>> {
-        let Self { medium, mounted } = self;
+        let Self { medium, mounted, state: known } = self;
         let mut ring = Ring::survey(medium).await?;
         if ring.log != mounted.ring.log {
-            *mounted = mount(medium).await?;
+            let mut state = Memory::new();
+            *mounted = mount(medium, &mut state).await?;
+            *known = state;
             return Ok(());
         }
         // On copies, so that a failure half way leaves the view as it was.
-        let mut state = mounted.state.clone();
+        let mut state = known.clone();
         let at_invalid = if ring.newest.generation == mounted.ring.newest.generation {
             ring.end = mounted.ring.end;
             AtInvalid::Stop
@@ -58,7 +62,7 @@ impl<M: Medium> LogView<M> {
             AtInvalid::LookAhead
         };
         mounted.damaged += walk(medium, &mut ring, &mut state, at_invalid).await?;
-        (mounted.ring, mounted.state) = (ring, state);
+        (mounted.ring, *known) = (ring, state);
         Ok(())
     }
 
@@ -144,17 +148,17 @@ impl<M: Medium> LogView<M> {
 
     /// What the clocks of boots that began without one turned out to be. See [`Log::time_syncs`](super::Log::time_syncs).
     pub fn time_syncs(&self) -> &[TimeSync] {
-        &self.mounted.state.time_syncs
+        &self.state.time_syncs
     }
 
     /// The topics, in order of their ids.
     pub fn topics(&self) -> &[Topic] {
-        &self.mounted.state.topics
+        &self.state.topics
     }
 
     /// The durable cursors.
     pub fn cursors(&self) -> &[Cursor] {
-        &self.mounted.state.cursors
+        &self.state.cursors
     }
 
     /// The medium, for its own figures.

@@ -3,11 +3,14 @@
 use crate::types::LogId;
 use crc::{CRC_32_ISCSI, Digest, Table};
 
-static CRC_32C: crc::Crc<u32, Table<1>> = crc::Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
+/// With the feature `fast-crc` a table of 1 KiB, and without it none: bit by bit.
+type Form = Table<{ cfg!(feature = "fast-crc") as usize }>;
+
+static CRC_32C: crc::Crc<u32, Form> = crc::Crc::<u32, Form>::new(&CRC_32_ISCSI);
 
 /// A running CRC-32C.
 #[derive(Clone)]
-pub(crate) struct Crc(Digest<'static, u32, Table<1>>);
+pub(crate) struct Crc(Digest<'static, u32, Form>);
 
 impl Crc {
     pub(crate) fn new() -> Self {
@@ -65,6 +68,19 @@ fn back_4_bytes(mut register: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_crc_is_crc_32c_with_a_table_and_without() {
+        let mut crc = Crc::new();
+        crc.update(b"1234");
+        crc.update(b"56789");
+        assert_eq!(crc.finish(), 0xE306_9283);
+        for bytes in [b"123456789".as_slice(), &[0; 32], &[0xFF; 77], b"a"] {
+            let with_table = crc::Crc::<u32, Table<1>>::new(&CRC_32_ISCSI).checksum(bytes);
+            let without = crc::Crc::<u32, Table<0>>::new(&CRC_32_ISCSI).checksum(bytes);
+            assert_eq!(with_table, without);
+        }
+    }
 
     #[test]
     fn the_offset_that_gives_a_crc_is_found_from_it() {

@@ -18,7 +18,10 @@ pub(crate) struct Bytes {
     pub(crate) failing_programs: Rc<RefCell<Vec<u64>>>,
     pub(crate) failing_erases: Rc<RefCell<u32>>,
     pub(crate) programs: Rc<RefCell<u64>>,
+    pub(crate) erases: Rc<RefCell<u64>>,
     pub(crate) bytes_read: Rc<RefCell<usize>>,
+    /// Reads from a segment's start.
+    pub(crate) header_reads: Rc<RefCell<u64>>,
 }
 
 #[derive(Debug)]
@@ -45,6 +48,8 @@ impl Bytes {
             failing_programs: Rc::default(),
             failing_erases: Rc::default(),
             programs: Rc::default(),
+            erases: Rc::default(),
+            header_reads: Rc::default(),
             bytes_read: Rc::default(),
         }
     }
@@ -89,6 +94,7 @@ impl Medium for Bytes {
         let at = self.start(slot, position, bytes.len())?;
         bytes.copy_from_slice(&self.bytes.borrow()[at..at + bytes.len()]);
         *self.bytes_read.borrow_mut() += bytes.len();
+        *self.header_reads.borrow_mut() += u64::from(position == 0);
         Ok(())
     }
 
@@ -116,6 +122,7 @@ impl Medium for Bytes {
             *self.failing_erases.borrow_mut() -= 1;
             return Err(Refused("no space left"));
         }
+        *self.erases.borrow_mut() += 1;
         let at = self.start(slot, 0, 0)?;
         let size = self.geometry.segment_size() as usize;
         self.bytes.borrow_mut()[at..at + size].fill(self.geometry.erased());

@@ -9,28 +9,31 @@ use crate::format::{
 };
 use crate::place::{Place, to_usize};
 use crate::policy::{ANCHOR_RESERVE, CONTROL_RESERVE, RECORD_ROOM};
-use crate::state::{CURSOR_ITEMS_LEN, CURSORS_MAX, TIME_SYNC_ITEM_LEN, TOPIC_ITEM_LEN, TOPICS_MAX};
+use crate::state::{
+    CURSOR_ITEMS_LEN, CURSORS_MAX, Memory, TIME_SYNC_ITEM_LEN, TOPIC_ITEM_LEN, TOPICS_MAX,
+};
 use crate::types::{Class, CursorId, TopicId};
+use core::borrow::BorrowMut;
 
 #[both(AFIT)]
-impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
+impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S> {
     /// The id of the topic `name`, which is created when it is new (one small frame).
     ///
     /// # Errors
     ///
     /// [`AppendError::BadLength`] (1 to [`TOPIC_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`TOPICS_MAX`], or the medium's.
     pub async fn topic(&mut self, name: &str) -> Result<TopicId, AppendError<M::Error>> {
-        if let Some(id) = self.state.topic_named(name) {
+        if let Some(id) = self.state().topic_named(name) {
             return Ok(id);
         }
         check_name("topic name", name, TOPIC_NAME_LEN_MAX)?;
         // Above every known one, even when damage took some away: a topic's number is never given again.
-        let id = self.state.topic_next;
+        let id = self.state().topic_next;
         if usize::from(id) >= TOPICS_MAX {
             return Err(AppendError::TooMany { what: "topic", limit: TOPICS_MAX });
         }
         if !self.snapshot_may_grow(TOPIC_ITEM_LEN + name.len()) {
-            let limit = self.state.topics.len();
+            let limit = self.state().topics.len();
             return Err(AppendError::TooMany { what: "topic", limit });
         }
         self.control(&[Control::Topic { topic: id, name }], CONTROL_RESERVE).await?;
@@ -47,16 +50,16 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         name: &str,
         start: u64,
     ) -> Result<CursorId, AppendError<M::Error>> {
-        if let Some(id) = self.state.cursor_named(name) {
+        if let Some(id) = self.state().cursor_named(name) {
             return Ok(id);
         }
         check_name("cursor name", name, CURSOR_NAME_LEN_MAX)?;
-        let id = (0..=u8::MAX).find(|&id| self.state.cursor(CursorId(id)).is_none());
-        let (Some(id), false) = (id, self.state.cursors.is_full()) else {
+        let id = (0..=u8::MAX).find(|&id| self.state().cursor(CursorId(id)).is_none());
+        let (Some(id), false) = (id, self.state().cursors.is_full()) else {
             return Err(AppendError::TooMany { what: "cursor", limit: CURSORS_MAX });
         };
         if !self.snapshot_may_grow(CURSOR_ITEMS_LEN + name.len() + ANCHOR_LEN_MAX) {
-            let limit = self.state.cursors.len();
+            let limit = self.state().cursors.len();
             return Err(AppendError::TooMany { what: "cursor", limit });
         }
         let commit = Control::Commit { id, offset: start.min(self.durable), mark: 0 };
@@ -79,7 +82,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         offset: u64,
         mark: i64,
     ) -> Result<(), AppendError<M::Error>> {
-        let Some(known) = self.state.cursor(cursor) else {
+        let Some(known) = self.state().cursor(cursor) else {
             return Err(AppendError::Unknown { what: "cursor" });
         };
         let current = (known.offset, known.mark);
@@ -95,7 +98,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         let length = self.control_len(&commit)?;
         let generation = self.ring.newest.generation;
         // A commit is true whether it is stored or not, and may be what frees the next segment, whose snapshot then has it.
-        let _ = self.state.apply(&commit);
+        let _ = self.state_mut().apply(&commit);
         self.unsaved.insert(cursor);
         let since_base = self.make_room(length, self.ring.end.time, ANCHOR_RESERVE).await?;
         if self.ring.newest.generation == generation {
@@ -115,7 +118,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         cursor: CursorId,
         bytes: &[u8],
     ) -> Result<(), AppendError<M::Error>> {
-        if self.state.cursor(cursor).is_none() {
+        if self.state().cursor(cursor).is_none() {
             return Err(AppendError::Unknown { what: "cursor" });
         }
         if !(1..=ANCHOR_LEN_MAX).contains(&bytes.len()) {
@@ -127,9 +130,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// Says that the device does not know the time: from now on `now_ms` is uptime, and the log's time goes on from the last
     /// record's. Call it after a mount, before the first append; records have [`TimeQuality::Unset`](crate::TimeQuality::Unset).
     ///
-    /// `uptime_ms`: ms since any moment, never running backwards. Costs nothing.
+    /// `uptime_ms`: ms since any moment, never running backwards. Costs nothing after a mount, and one 40-byte frame later.
     pub fn clock_is_unset(&mut self, uptime_ms: u64) {
         self.clock = Clock::unset(uptime_ms, self.ring.end.time);
+        if self.opened {
+            // An epoch entry says it, also in the middle of a boot.
+            (self.opened, self.epochs_lost) = (false, 0);
+            self.resumed_from = self.ring.end.position;
+        }
     }
 
     /// Says that it is `utc_ms` (ms since 1970-01-01 UTC) at `uptime_ms`: the log's time follows it from here on, and the times of
@@ -146,8 +154,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     ) -> Result<(), AppendError<M::Error>> {
         if self.clock.is_unset() {
             self.usable()?;
-            if !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN) && !self.state.time_syncs.is_empty() {
-                self.state.time_syncs.remove(0);
+            if !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN) && !self.state().time_syncs.is_empty() {
+                self.state_mut().time_syncs.remove(0);
             }
             let log_ms = self.clock.time_of(uptime_ms).max(self.ring.end.time);
             // The boot's epoch is only known once its first frame is written.
@@ -156,7 +164,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
             let sync = Control::Clock { epoch: self.ring.end.epoch, log_ms, utc_ms };
             self.program_control(&sync, since_base).await?;
             self.ring.end.take(&sync);
-            let _ = self.state.apply(&sync);
+            let _ = self.state_mut().apply(&sync);
         }
         self.clock = Clock::set(uptime_ms, utc_ms);
         Ok(())
@@ -164,12 +172,12 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
 
     /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor.
     pub(super) fn snapshot_len(&self) -> u32 {
-        let topics = self.state.topics.iter().map(|topic| TOPIC_ITEM_LEN + topic.name.len());
+        let topics = self.state().topics.iter().map(|topic| TOPIC_ITEM_LEN + topic.name.len());
         let cursors =
-            self.state.cursors.iter().map(|c| CURSOR_ITEMS_LEN + c.name.len() + ANCHOR_LEN_MAX);
+            self.state().cursors.iter().map(|c| CURSOR_ITEMS_LEN + c.name.len() + ANCHOR_LEN_MAX);
         let length = topics.sum::<usize>()
             + cursors.sum::<usize>()
-            + self.state.time_syncs.len() * TIME_SYNC_ITEM_LEN;
+            + self.state().time_syncs.len() * TIME_SYNC_ITEM_LEN;
         u32::try_from(length).unwrap_or(u32::MAX)
     }
 
@@ -202,7 +210,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         }
         self.program(used, end).await?;
         for control in controls {
-            if self.state.apply(control).is_err() {
+            if self.state_mut().apply(control).is_err() {
                 return Err(AppendError::TooMany { what: "topic or cursor", limit: CURSORS_MAX });
             }
         }

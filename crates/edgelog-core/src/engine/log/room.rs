@@ -9,12 +9,14 @@ use crate::format::{
 };
 use crate::place::{Frame, Place, to_usize};
 use crate::policy::FullPolicy;
+use crate::state::Memory;
+use core::borrow::BorrowMut;
 
 /// How often a mount tries its first frame at another place, each time twice as far: enough for any frame of erased bytes.
 const EPOCH_ATTEMPTS: u32 = 16;
 
 #[both(AFIT)]
-impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
+impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S> {
     /// Room for frames of `length` bytes, in this segment or, after a roll, in the next; gives their time since its base time.
     /// Writes this mount's epoch before, if that is still to be done, but only when the frames have room too: a full log
     /// refuses without a trace, or every restart would take from what is reserved.
@@ -110,9 +112,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         };
         let needed_from = match self.full {
             FullPolicy::DropOldest => return Ok(true),
-            FullPolicy::Refuse => self.state.least_commit(|_| true).unwrap_or(0),
+            FullPolicy::Refuse => self.state().least_commit(|_| true).unwrap_or(0),
             FullPolicy::Protect(cursors) => {
-                self.state.least_commit(|cursor| cursors.contains(cursor)).unwrap_or(u64::MAX)
+                self.state().least_commit(|cursor| cursors.contains(cursor)).unwrap_or(u64::MAX)
             }
         };
         let keep_from = self.ring.next_header(&mut self.medium, evicted).await?.base_offset;
@@ -143,7 +145,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         let (epoch, mut attempts) = (self.epoch_entry(), 0);
         if self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await? {
             self.program_control(&Control::Ready { generation }, since_base).await?;
-            self.state.ready_generation = generation;
+            self.state_mut().ready_generation = generation;
         }
         Ok(())
     }
@@ -153,7 +155,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         let geometry = self.ring.geometry;
         let evicted = (generation + 1).saturating_sub(u64::from(geometry.segment_count()));
         self.ring.oldest = self.ring.oldest.max(evicted);
-        if self.state.ready_generation == generation {
+        if generation > 0 && self.state().ready_generation == generation {
             // The note must not outlive the state that it told: this erase may be cut, and its slot may read as erased then.
             self.note_ready(0).await?;
             self.sync().await?;
@@ -251,7 +253,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
         let limit = buffer.len().min(to_usize(geometry.segment_size()));
         let needed = AppendError::TooLarge { frame_bytes: longest, limit };
         let Some((fixed, rest)) = buffer.split_first_chunk_mut() else { return Err(needed) };
-        let Some(length) = self.state.emit(rest) else { return Err(needed) };
+        let Some(length) = self.memory.borrow().emit(rest) else { return Err(needed) };
         let Ok(snapshot_len) = u32::try_from(length) else { return Err(needed) };
         let header = SegmentHeader { snapshot_len, ..header };
         *fixed = header.emit(rest.get(..length).unwrap_or_default());
