@@ -123,9 +123,8 @@ pub fn exercise(
     assert_eq!((log.visible(), log.id(), log.epoch()), (visible, view.id(), view.epoch()));
     assert_eq!((log.topics(), log.cursors()), (view.topics(), view.cursors()));
     // The greatest offset is no record's in a log that the engine wrote.
-    let is_strange = visible > NUMBER_MAX
-        || a_cursor_is_ahead(&met, log.cursors())
-        || headers_disagree(geometry, image);
+    let is_strange = visible > NUMBER_MAX || headers_disagree(geometry, image);
+    let may_differ = is_strange || a_cursor_is_ahead(&met, log.cursors());
     let earliest = log.earliest().expect("the disk reads");
     for from in [0, earliest.min(visible), visible - visible.saturating_sub(earliest) / 2] {
         let again = read_all(
@@ -134,9 +133,9 @@ pub fn exercise(
             from,
         );
         adds_up(&again, from, visible);
-        assert!(is_strange || records(&again, from) == records(&met, from), "read from {from}");
+        assert!(may_differ || records(&again, from) == records(&met, from), "read from {from}");
     }
-    if !is_strange {
+    if !may_differ {
         backwards(&mut log, &met);
     }
     assert_eq!(disk.counters().programs, 0, "mounting and reading write nothing");
@@ -154,8 +153,8 @@ fn headers_disagree(geometry: &Geometry, image: &[u8]) -> bool {
     !headers.is_sorted_by_key(|header| header.base_offset)
 }
 
-/// Whether the log ends where a cursor is, behind its last record, as no log that the engine wrote does. Its next epoch frame then stands at the
-/// place where the walk ends, bound to the cursor's offset, and is not looked for there: what is appended is lost at the next mount.
+/// Whether the log ends where a cursor is, behind its last record, as no log that the engine wrote does. A record among bytes that do not
+/// validate may then be below the log's end for an owner, which looks for it, and not for a view.
 fn a_cursor_is_ahead(met: &[Met], cursors: &[Cursor]) -> bool {
     let Some(Met::Gap(last)) = met.last() else { return false };
     cursors.iter().any(|cursor| cursor.offset == last.to)

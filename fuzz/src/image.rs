@@ -63,7 +63,7 @@ struct Damage {
 }
 
 impl Damage {
-    /// The damage, if all that was changed is one frame, and not one that left epochs out.
+    /// The damage, if all that was changed is one frame.
     fn of(geometry: &Geometry, original: &[u8], image: &[u8]) -> Option<Self> {
         let mut changed = (0..image.len()).filter(|&at| image[at] != original[at]);
         let first = changed.next()?;
@@ -75,11 +75,6 @@ impl Damage {
         let hit = frames
             .iter()
             .position(|it| start + it.frame.at <= first && last < start + it.frame.next)?;
-        // Behind torn bytes an epoch frame leaves epochs out, and frames behind it are not found without it.
-        let behind = frames.get(hit + 1).map_or(frames[hit].bond.epoch, |it| it.bond.epoch);
-        if behind > frames[hit].bond.epoch + 1 {
-            return None;
-        }
         let is_newest = (0..geometry.segment_count() as usize)
             .filter_map(|slot| layout::header(segments(slot), geometry, slot))
             .all(|other| other.generation <= header.generation);

@@ -2,11 +2,11 @@
 
 use arbitrary::Arbitrary;
 use edgelog_core::{Class, Item, LogId, LogView, NorMedium, Reader};
-use edgelog_sim::model::{Content, Model};
+use edgelog_sim::model::{Content, Full, Model};
 use edgelog_sim::oracle::{BUFFER, mount_and_judge};
 use edgelog_sim::{
-    Fault, FaultKind, NorChip, NorOp, Op, Policy, Request, Rng, Session, SimDisk, SimMedium, Stop,
-    check, on_chip,
+    Fault, FaultKind, NorChip, NorOp, Op, Request, Rng, Session, SimDisk, SimMedium, Stop, check,
+    on_chip,
 };
 
 /// What the fuzzer chooses.
@@ -50,10 +50,6 @@ enum Operation {
     Read(u8),
     /// Reads everything and compares.
     Judge,
-    /// Reads everything newest first and compares.
-    Back,
-    /// Seeks a time, ms before now.
-    Seek(u32),
     /// Another process looks.
     View,
     /// The process ends and another one mounts the log; the power stays.
@@ -205,21 +201,15 @@ impl<M: Faulty> World<M> {
                 self.act(&Request::AppendBatch { topic: "metrics", payloads: &payloads });
             }
             Operation::Full { policy, set } => {
-                let cursors =
-                    self.session.log().cursors().iter().map(|cursor| cursor.id).enumerate();
-                let protected = cursors.filter(|(n, _)| set >> n & 1 != 0).map(|(_, id)| id);
-                let policy = match policy % 3 {
-                    0 => Policy::Refuse,
-                    1 => Policy::DropOldest,
-                    _ => Policy::Protect(protected.collect()),
+                let cursors = CURSORS.iter().enumerate().filter(|(n, _)| set >> n & 1 != 0);
+                let full = match policy % 3 {
+                    0 => Full::Refuse,
+                    1 => Full::DropOldest,
+                    _ => Full::Protect(cursors.map(|(_, &name)| String::from(name)).collect()),
                 };
-                self.act(&Request::Full(&policy));
+                self.act(&Request::Full(&full));
             }
             Operation::Maintain(erases) => self.act(&Request::Maintain(u32::from(erases % 4))),
-            Operation::Back => self.act(&Request::JudgeBack),
-            Operation::Seek(before) => {
-                self.act(&Request::JudgeSeek(self.now.saturating_sub(u64::from(*before))));
-            }
             Operation::Sync => self.act(&Request::Sync),
             Operation::Topic(topic) => self.act(&Request::Topic(name_of(&TOPICS, *topic))),
             Operation::Cursor(cursor) => self.act(&Request::Cursor(name_of(&CURSORS, *cursor))),
@@ -347,7 +337,7 @@ fn expect(model: &Model, next: u64, item: &Item<'_>, step: u64) {
     match item {
         Item::Record(record) => {
             assert_eq!(record.identity.offset, next, "step {step}");
-            let known = model.records.get(&next).map(|it| (it.epoch, &it.content));
+            let known = model.records.get(&next).map(|it| (it.epoch, &it.attempt.content));
             let found = Content::of(record);
             assert_eq!(known, Some((record.identity.epoch, &found)), "step {step}");
         }

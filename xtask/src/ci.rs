@@ -2,12 +2,14 @@
 
 use crate::cargo::{cargo, run};
 use crate::chaos::{self, ChaosArguments};
+use crate::crash::{self, CrashArguments};
 use crate::firmware::{self, FirmwareArguments};
 use crate::fuzz::{self, FuzzArguments};
 use crate::test::{self, TestArguments};
 use anyhow::Result;
 
-/// Formatting, lints, documentation, all tests (the layering test among them), firmware, and short fuzzing and chaos.
+/// Formatting, lints, documentation, all tests (the layering test among them), firmware, 100,000 power cuts, and short fuzzing
+/// and chaos.
 ///
 /// # Errors
 ///
@@ -24,6 +26,7 @@ pub fn gate() -> Result<()> {
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     test::run(&TestArguments::default())?;
     firmware::run(&FirmwareArguments::default())?;
+    crash::run(&CrashArguments::default())?;
     fuzz::run(&FuzzArguments::short())?;
     chaos::run(&ChaosArguments::short())
 }

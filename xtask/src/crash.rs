@@ -2,13 +2,13 @@
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use edgelog_sim::campaign::{self, Case, Device, Plan, Plant};
+use edgelog_sim::campaign::{self, Case, Device, Plan, Plant, Scenario};
 
 /// Arguments of `crash`.
 #[derive(Args, Clone, Debug)]
 pub struct CrashArguments {
     /// Check at least this many states after power cuts
-    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    #[arg(long, default_value_t = STATES, value_name = "N")]
     pub states: u64,
     /// The first seed
     #[arg(long, default_value_t = 1)]
@@ -27,6 +27,16 @@ pub struct CrashArguments {
     pub plant: Option<Bug>,
 }
 
+/// What the gate runs.
+impl Default for CrashArguments {
+    fn default() -> Self {
+        Self { states: STATES, seed: 1, disk: false, nor: false, case: None, plant: None }
+    }
+}
+
+/// As many as the design asks of the gate.
+const STATES: u64 = 100_000;
+
 /// A bug to plant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[non_exhaustive]
@@ -35,6 +45,10 @@ pub enum Bug {
     DroppedWord,
     /// Disks make nothing durable when they say so
     LyingSync,
+    /// A batch that was cut is there without its first record
+    HeadlessBatch,
+    /// The oldest segment is erased although the policy keeps it
+    GreedyRing,
 }
 
 /// Runs it and prints one figure a line.
@@ -46,6 +60,8 @@ pub fn run(arguments: &CrashArguments) -> Result<()> {
     let plant = arguments.plant.map(|bug| match bug {
         Bug::DroppedWord => Plant::DroppedWord,
         Bug::LyingSync => Plant::LyingSync,
+        Bug::HeadlessBatch => Plant::HeadlessBatch,
+        Bug::GreedyRing => Plant::GreedyRing,
     });
     let report = match arguments.case {
         Some(case) => campaign::replay(case, plant),
@@ -54,7 +70,8 @@ pub fn run(arguments: &CrashArguments) -> Result<()> {
             let nor = if arguments.disk { &[][..] } else { &Device::NOR };
             let devices = disk.into_iter().chain(nor.iter().copied()).collect();
             let CrashArguments { states, seed, .. } = *arguments;
-            campaign::run(&Plan { states, seed, devices, plant })
+            let scenarios = Scenario::ALL.to_vec();
+            campaign::run(&Plan { states, seed, devices, scenarios, plant })
         }
     };
     println!("{report}");

@@ -39,7 +39,7 @@ enum Command {
     /// Measure, beside other libraries that do the same
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),
-    /// The gate: formatting, lints, documentation, layers, all tests, firmware, short fuzzing and chaos
+    /// The gate: formatting, lints, documentation, layers, all tests, firmware, power cuts, short fuzzing and chaos
     Ci,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::units::{count, plural};
 use anyhow::anyhow;
-use edgelog::{AppendError, Event, Log};
+use edgelog::{AppendError, Event, Log, Part};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -168,7 +168,7 @@ pub(crate) fn plain(error: AppendError) -> anyhow::Error {
 
 fn refused(error: AppendError) -> Refused {
     match error {
-        AppendError::TooMany { what: "topic", .. } => Refused::Topic(error.to_string()),
+        AppendError::TooMany { what: Part::Topic, .. } => Refused::Topic(error.to_string()),
         AppendError::TooLarge { .. }
         | AppendError::BadLength { .. }
         | AppendError::TooMany { .. } => Refused::Bad(error.to_string()),

@@ -12,7 +12,8 @@ pub enum MountError<E> {
         /// True when every byte that was looked at is erased, so that creating a log loses nothing.
         blank: bool,
     },
-    /// The headers describe other sizes than the medium has. Open it with the stored sizes.
+    /// The headers describe another geometry than the medium has: other sizes, or another program word or erased value when these
+    /// two are the same. Nothing was changed. Open it with the stored geometry.
     Geometry {
         /// Bytes in a segment, as stored.
         segment_size: u32,
@@ -76,6 +77,43 @@ impl<E> From<E> for MountError<E> {
     }
 }
 
+/// What an [`AppendError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// A topic.
+    Topic,
+    /// A topic's name.
+    TopicName,
+    /// A cursor.
+    Cursor,
+    /// A cursor's name.
+    CursorName,
+    /// A cursor's anchor.
+    Anchor,
+    /// A record.
+    Record,
+    /// A record's key.
+    Key,
+    /// An epoch.
+    Epoch,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Topic => "topic",
+            Self::TopicName => "topic name",
+            Self::Cursor => "cursor",
+            Self::CursorName => "cursor name",
+            Self::Anchor => "anchor",
+            Self::Record => "record",
+            Self::Key => "key",
+            Self::Epoch => "epoch",
+        })
+    }
+}
+
 /// Why something could not be added to the log. Everything that was acknowledged before still holds.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -90,7 +128,7 @@ pub enum AppendError<E> {
     /// A key or name is longer than the format allows, or empty where it must not be. Nothing was stored.
     BadLength {
         /// What it is.
-        what: &'static str,
+        what: Part,
         /// Its limit in bytes.
         limit: usize,
     },
@@ -100,23 +138,24 @@ pub enum AppendError<E> {
     /// No room for another topic or cursor.
     TooMany {
         /// What it is.
-        what: &'static str,
+        what: Part,
         /// How many there may be.
         limit: usize,
     },
     /// The name belongs to a part of edgelog itself. Nothing was stored.
     Reserved {
         /// What it is.
-        what: &'static str,
+        what: Part,
     },
     /// The topic or cursor is not one of this log. Nothing was stored.
     Unknown {
         /// What it is.
-        what: &'static str,
+        what: Part,
     },
     /// An earlier program or sync failed, so what the medium holds beyond the durable offset is unknown. Mount the log again to go on.
     Poisoned,
-    /// The device failed. If it was an erase, trying again is safe; otherwise the log is now poisoned.
+    /// The device failed. If it was a read or an erase, trying again is safe; if it was a program or a sync, the log is now poisoned,
+    /// and trying again gives [`Poisoned`](Self::Poisoned).
     Medium(E),
 }
 

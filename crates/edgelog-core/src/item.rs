@@ -38,13 +38,21 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Of a frame that stands at `place` and is in `buffer` from its first byte.
-    pub(crate) fn of(place: &Place, frame: &Frame, geometry: &Geometry, buffer: &'a [u8]) -> Self {
+    /// Of a frame that stands at `place` and is in `buffer` from its first byte. `Err`: the bytes that the buffer needs to hold it.
+    pub(crate) fn of(
+        place: &Place,
+        frame: &Frame,
+        geometry: &Geometry,
+        buffer: &'a [u8],
+    ) -> Result<Self, usize> {
         let head_len = to_usize(frame.head_len());
         let key_at = head_len - to_usize(frame.key_len);
         let payload_at = to_usize(frame.payload_at(geometry));
-        let payload_end = payload_at + to_usize(frame.header.payload_len);
-        Self {
+        let payload_end = to_usize(frame.payload_end(geometry));
+        if payload_end > buffer.len() {
+            return Err(to_usize(frame.length));
+        }
+        Ok(Self {
             identity: Identity { log: place.log, epoch: place.epoch, offset: place.offset },
             topic: TopicId(frame.header.topic),
             class: frame.header.class,
@@ -52,6 +60,6 @@ impl<'a> Record<'a> {
             time_quality: place.time_quality(&frame.header),
             key: frame.header.has_key.then(|| buffer.get(key_at..head_len).unwrap_or_default()),
             payload: buffer.get(payload_at..payload_end).unwrap_or_default(),
-        }
+        })
     }
 }

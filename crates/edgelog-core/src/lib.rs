@@ -66,7 +66,8 @@ pub mod blocking {
 }
 
 /// The same engine over an async [`Medium`](asynch::Medium): the same source, format and promises, with an `.await` at each call
-/// that may touch the medium. A future that is dropped half way leaves the log as a failed call does: mount it again.
+/// that may touch the medium. A future that is dropped half way leaves the log as a failed call does: it may be poisoned; mount it
+/// again. One that only reads changes nothing. Its `Reader` and `BackReader` are not those at the root of the crate.
 #[cfg(feature = "async")]
 #[path = "engine"]
 #[expect(clippy::duplicate_mod, reason = "one source, compiled for both colours")]
@@ -94,7 +95,7 @@ pub mod asynch {
 }
 
 pub use blocking::{BackReader, Log, LogView, Medium, NorMedium, Reader};
-pub use error::{AppendError, MountError, ReadError};
+pub use error::{AppendError, MountError, Part, ReadError};
 pub use format::{
     ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, FORMAT_VERSION, KEY_LEN_MAX, SEGMENT_MAGIC,
     TOPIC_NAME_LEN_MAX, stored_header,

@@ -27,12 +27,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) const fn start_of(header: &SegmentHeader) -> Self {
+    pub(crate) const fn start_of(header: &SegmentHeader, geometry: &Geometry) -> Self {
         Self {
             log: header.log,
             generation: header.generation,
             epoch: header.epoch,
-            position: header.first_frame(),
+            position: header.first_frame(geometry),
             offset: header.base_offset,
             base_time: header.base_time,
             time: header.base_time,
@@ -42,9 +42,10 @@ impl Place {
         }
     }
 
-    /// Whether a frame of this place is bound to its epoch and offset.
-    pub(crate) fn accepts(&self, frame: &Frame, crc: &Crc) -> bool {
-        crc.finish_frame(self.epoch, self.offset) == frame.header.crc
+    /// What can be a frame, if it is bound to this place's epoch and offset.
+    pub(crate) fn accepted(&self, found: Option<(Frame, Crc)>) -> Option<Frame> {
+        let (frame, crc) = found?;
+        (crc.finish_frame(self.epoch, self.offset) == frame.header.crc).then_some(frame)
     }
 
     /// The time of the frame that stands here.
@@ -152,8 +153,9 @@ impl Frame {
         self.header.payload_at(self.key_len, geometry)
     }
 
-    pub(crate) const fn payload_position(&self, geometry: &Geometry) -> u32 {
-        self.position + self.payload_at(geometry)
+    /// Where the payload ends, from the start of the frame: what a buffer must hold for it.
+    pub(crate) const fn payload_end(&self, geometry: &Geometry) -> u32 {
+        self.payload_at(geometry) + self.header.payload_len
     }
 
     pub(crate) fn is_epoch(&self) -> bool {
@@ -169,6 +171,8 @@ pub(crate) struct Found {
     pub(crate) offset: u64,
     /// Bytes from here up to the frame are dead: of an epoch frame what it says, of any other its own position.
     pub(crate) resumed_from: u32,
+    /// Epochs and offsets that it might have been bound to.
+    pub(crate) choices: u64,
 }
 
 /// The low 16 bits of an offset, as they stand in a frame.

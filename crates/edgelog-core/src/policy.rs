@@ -8,6 +8,9 @@ pub const CONTROL_RESERVE: u32 = 512;
 /// Bytes of that reserve that commits leave to anchors: a commit that finds no room holds in memory, and an anchor may not.
 pub(crate) const ANCHOR_RESERVE: u32 = 256;
 
+/// Bytes of that reserve that notes of refused records leave to all others.
+pub(crate) const REFUSED_RESERVE: u32 = 384;
+
 /// What a segment keeps for records besides its header and [`CONTROL_RESERVE`]: topics and cursors are refused before their
 /// snapshot would leave less.
 pub(crate) const RECORD_ROOM: u32 = 64;
@@ -24,7 +27,8 @@ pub enum FullPolicy {
     Refuse,
     /// Always drop the oldest segment: the newest records are worth more.
     DropOldest,
-    /// Drop a segment when these cursors have passed it, whatever others still want. Otherwise refuse to append.
+    /// Drop a segment when these cursors have passed it, whatever others still want. Otherwise refuse to append. With no cursor of
+    /// the log in the set it is as [`DropOldest`](Self::DropOldest).
     Protect(CursorSet),
 }
 

@@ -1,7 +1,7 @@
 //! What control frames add up to: topics, cursors, commits, anchors. Bounded, and written whole into every segment header.
 
 use crate::format::{
-    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, ControlKind, SEGMENT_HEADER_LEN,
+    ANCHOR_LEN_MAX, CONTROL_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, SEGMENT_HEADER_LEN,
     TOPIC_NAME_LEN_MAX, take,
 };
 use crate::types::{CursorId, TimeSync, TopicId};
@@ -53,6 +53,10 @@ pub struct Memory {
     pub(crate) time_syncs: Vec<TimeSync, TIME_SYNCS_MAX>,
     /// The generation whose slot was erased last ahead of its use; 0 is none.
     pub(crate) ready_generation: u64,
+    /// True when a mount of the newest segment left out the epochs that a segment behind it may have given.
+    pub(crate) epochs_left_out: bool,
+    /// Records that the application gave up since the newest segment was opened.
+    pub(crate) refused: u32,
 }
 
 /// More topics or cursors than there is room for.
@@ -78,6 +82,8 @@ impl Memory {
             topic_next: 0,
             time_syncs: Vec::new(),
             ready_generation: 0,
+            epochs_left_out: false,
+            refused: 0,
         }
     }
 
@@ -88,6 +94,8 @@ impl Memory {
         self.topic_next = 0;
         self.time_syncs.clear();
         self.ready_generation = 0;
+        self.epochs_left_out = false;
+        self.refused = 0;
     }
 
     pub(crate) fn topic(&self, id: TopicId) -> Option<&Topic> {
@@ -128,17 +136,20 @@ impl Memory {
             // It says something about the place where it stands.
             Control::Epoch { .. } => Ok(()),
             Control::Clock { epoch, log_ms, utc_ms } => {
-                let known = self.time_syncs.iter().any(|sync| sync.epoch == epoch);
-                if !known && self.time_syncs.is_full() {
-                    self.time_syncs.remove(0);
-                }
-                if !known {
-                    let _ = self.time_syncs.push(TimeSync { epoch, log_ms, utc_ms });
+                let sync = TimeSync { epoch, log_ms, utc_ms };
+                if !self.time_syncs.iter().any(|known| known.epoch == epoch)
+                    && self.time_syncs.push(sync).is_err()
+                {
+                    self.replace_oldest_time_sync(sync);
                 }
                 Ok(())
             }
             Control::Ready { generation } => {
                 self.ready_generation = generation;
+                Ok(())
+            }
+            Control::Refused { records } => {
+                self.refused = records;
                 Ok(())
             }
             Control::Topic { topic, name } => {
@@ -180,8 +191,8 @@ impl Memory {
         }
     }
 
-    /// Writes the snapshot; `None` when it does not fit.
-    pub(crate) fn emit(&self, bytes: &mut [u8]) -> Option<usize> {
+    /// Writes the snapshot with the newest `time_syncs`; `None` when it does not fit.
+    pub(crate) fn emit(&self, time_syncs: usize, bytes: &mut [u8]) -> Option<usize> {
         let mut length = 0;
         for topic in &self.topics {
             let item = Control::Topic { topic: topic.id.0, name: &topic.name };
@@ -195,7 +206,8 @@ impl Memory {
                 emit_item(&Control::Anchor { id: id.0, bytes: anchor }, bytes, &mut length)?;
             }
         }
-        for &TimeSync { epoch, log_ms, utc_ms } in &self.time_syncs {
+        let older = self.time_syncs.len().saturating_sub(time_syncs);
+        for &TimeSync { epoch, log_ms, utc_ms } in self.time_syncs.iter().skip(older) {
             emit_item(&Control::Clock { epoch, log_ms, utc_ms }, bytes, &mut length)?;
         }
         Some(length)
@@ -209,6 +221,13 @@ impl Memory {
         let body = bytes.get(ITEM_HEADER_LEN..end).unwrap_or_default();
         let applied = Control::parse(kind, id, body).map_or(Ok(()), |control| self.apply(&control));
         Some(applied.map(|()| end))
+    }
+
+    /// The new one comes in at the end, and each moves up by one.
+    fn replace_oldest_time_sync(&mut self, mut sync: TimeSync) {
+        for known in self.time_syncs.iter_mut().rev() {
+            core::mem::swap(known, &mut sync);
+        }
     }
 
     fn cursor_mut(&mut self, id: u8) -> Option<&mut Cursor> {
@@ -226,13 +245,14 @@ pub const HEADER_LEN_MAX: usize = SEGMENT_HEADER_LEN as usize
     + TIME_SYNCS_MAX * TIME_SYNC_ITEM_LEN;
 
 fn emit_item(control: &Control<'_>, bytes: &mut [u8], length: &mut usize) -> Option<()> {
-    let (kind, id, body): (ControlKind, _, _) = control.emit();
+    let mut body = [0; CONTROL_LEN_MAX];
+    let (kind, id, body) = control.emit(&mut body);
     let [low, high] = u16::try_from(body.len()).ok()?.to_le_bytes();
     let end = *length + ITEM_HEADER_LEN + body.len();
     let item = bytes.get_mut(*length..end)?;
     let (head, tail) = item.split_at_mut(ITEM_HEADER_LEN);
     head.copy_from_slice(&[kind as u8, id, low, high]);
-    tail.copy_from_slice(&body);
+    tail.copy_from_slice(body);
     *length = end;
     Some(())
 }
@@ -255,7 +275,7 @@ mod tests {
             state.apply(&control).unwrap();
         }
         let mut bytes = [0; 256];
-        let length = state.emit(&mut bytes).unwrap();
+        let length = state.emit(4, &mut bytes).unwrap();
         let mut again = Memory::new();
         let mut rest = &bytes[..length];
         while let Some(item) = again.apply_item(rest) {

@@ -29,16 +29,16 @@ impl TopicId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CursorId(pub(crate) u8);
 
-/// A record's priority. The log stores it; policies use it.
+/// A record's priority. It is stored with the record and shipped; no policy of the log looks at it yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "the format has room for these and no more")]
 pub enum Class {
-    /// Lost last, shipped first: alarms, audit.
+    /// To be lost last and shipped first: alarms, audit.
     Critical,
     /// The default.
     #[default]
     Normal,
-    /// Lost first, shipped last: raw telemetry.
+    /// To be lost first and shipped last: raw telemetry.
     Bulk,
 }
 
@@ -66,6 +66,25 @@ pub enum TimeQuality {
 }
 
 /// What the log learned of a boot's time when its clock was set: when the log's time was `log_ms`, it was `utc_ms`.
+///
+/// It is for the records of that epoch whose quality is [`TimeQuality::Unset`]; the others' times are UTC already.
+///
+/// ```
+/// # use edgelog_core::{Class, Event, Item, Log, LogId, RamMedium, Reader, TimeQuality};
+/// # let mut log = Log::create(RamMedium::<16384>::new(4096), [0u8; 512], LogId([7; 16]), 0)?;
+/// # let topic = log.topic("door")?;
+/// log.clock_is_unset(100); // From now on the caller tells its uptime, in ms.
+/// log.append(&Event { topic, class: Class::Normal, key: None, payload: b"open" }, 500)?;
+/// log.set_clock(2_500, 1_700_000_002_000)?; // It was 2 s ago.
+///
+/// let mut buffer = [0u8; 512];
+/// let limit = log.visible();
+/// let Some(Item::Record(record)) = log.read(&mut Reader::at(0), limit, &mut buffer)? else { panic!("a record") };
+/// assert_eq!(record.time_quality, TimeQuality::Unset);
+/// let sync = log.time_syncs().iter().find(|sync| sync.epoch == record.identity.epoch);
+/// assert_eq!(sync.map(|sync| sync.utc_of(record.time_ms)), Some(1_700_000_000_000));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "it is exactly these three")]
 pub struct TimeSync {
@@ -79,7 +98,7 @@ pub struct TimeSync {
 
 impl TimeSync {
     /// The UTC time, in ms since 1970-01-01, of a record of this boot that was appended at the log's time `time_ms` while the clock
-    /// was not set.
+    /// was not set. Of one that was appended later it gives `utc_ms`, which is too early: take its `time_ms`.
     #[must_use]
     pub const fn utc_of(&self, time_ms: u64) -> u64 {
         let ago = self.log_ms.saturating_sub(time_ms);
@@ -132,7 +151,7 @@ impl Gap {
     /// How many records are gone.
     #[must_use]
     pub const fn count(&self) -> u64 {
-        self.to - self.from
+        self.to.saturating_sub(self.from)
     }
 }
 

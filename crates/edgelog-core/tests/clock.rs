@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Bytes, NOW, Rng, TestLog, create, mount};
-use edgelog_core::{Class, Event, Item, Reader, TimeQuality};
+use edgelog_core::{Class, Event, FullPolicy, Item, Log, Reader, TimeQuality};
 
 fn put_at(log: &mut TestLog, now: u64) -> u64 {
     let topic = log.topic("t").unwrap();
@@ -125,5 +125,30 @@ fn whatever_the_clock_says_no_record_is_lost_reordered_or_older_than_the_one_bef
         assert_eq!(before.len() as u64, end, "seed {seed}");
         assert!(before.windows(2).all(|two| two[0].0 <= two[1].0), "seed {seed}");
         assert_eq!(times(&mut mount(&medium)), before, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_clock_can_be_set_on_a_log_whose_snapshot_fills_its_buffer_and_the_log_still_rolls() {
+    for length in [136, 170, 200, 260, 384] {
+        let medium = Bytes::new(2048, 3, 8, 0xFF);
+        let mut log = Log::create(medium.clone(), vec![0; length], common::ID, NOW).unwrap();
+        log.set_full_policy(FullPolicy::DropOldest);
+        for n in 0..32 {
+            let _ = log.topic(&format!("topic number {n}"));
+        }
+        log.clock_is_unset(0);
+        let topic = log.topic("topic number 0").unwrap();
+        let event = Event { topic, class: Class::Normal, key: None, payload: &[7; 30] };
+        for boot in 1..4 {
+            log.set_clock(boot * 100, NOW + boot * 1_000_000).unwrap();
+            for n in 0..200 {
+                log.append(&event, boot * 100 + n).unwrap();
+            }
+            log.sync().unwrap();
+            log = Log::mount(medium.clone(), vec![0; length]).unwrap();
+            log.set_full_policy(FullPolicy::DropOldest);
+            log.clock_is_unset(0);
+        }
     }
 }

@@ -195,7 +195,7 @@ fn what_a_crash_left_in_a_sealed_segment_never_comes_back_when_the_segment_rots(
     assert_eq!(log.visible(), 13);
     let topic = log.topic("t").unwrap();
     // So long that it opens the next segment, and the leftovers stay.
-    let long = [7; 400];
+    let long = [7; 370];
     let event = Event { topic, class: Class::Normal, key: None, payload: &long };
     assert_eq!(log.append(&event, NOW).unwrap(), 13);
     for n in 14..18 {
@@ -215,21 +215,21 @@ fn a_header_that_failed_and_arrived_all_the_same_takes_no_acknowledged_record_aw
     let medium = Bytes::new(1024, 3, 1, 0);
     let mut log = create(&medium);
     let topic = log.topic("t").unwrap();
-    for n in 0..16 {
+    for n in 0..20 {
         put(&mut log, &named(n));
     }
     log.sync().unwrap();
     let next = *medium.programs.borrow();
     medium.failing_programs.borrow_mut().push(next);
-    let long = [7; 400];
+    let long = [7; 370];
     let event = Event { topic, class: Class::Normal, key: None, payload: &long };
     assert!(matches!(log.append(&event, NOW), Err(AppendError::Medium(_))));
     let short = Event { payload: b"short", ..event };
     assert!(matches!(log.append(&short, NOW), Err(AppendError::Poisoned)));
     let mut log = mount(&medium);
-    assert_eq!((log.append(&short, NOW).unwrap(), log.segments().0), (16, 2));
+    assert_eq!((log.append(&short, NOW).unwrap(), log.segments().0), (20, 2));
     log.sync().unwrap();
-    assert_eq!(read_from(&mut mount(&medium), 16), [Met::Record(16, b"short".to_vec())]);
+    assert_eq!(read_from(&mut mount(&medium), 20), [Met::Record(20, b"short".to_vec())]);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn an_erase_that_fails_leaves_the_log_as_it_was_and_may_be_tried_again() {
     let mut log = create(&medium);
     let cursor = log.cursor("c", 0).unwrap();
     let topic = log.topic("t").unwrap();
-    let long = [7; 300];
+    let long = [7; 280];
     let event = Event { topic, class: Class::Normal, key: None, payload: &long };
     let mut failed = 0;
     for n in 0..10 {
@@ -375,5 +375,67 @@ fn a_damaged_record_whose_payload_looks_like_thousands_of_frames_hides_nothing_b
         let mut expected = vec![gap(0, 1)];
         expected.extend((1..11).map(record));
         assert_eq!(read_from(&mut log, 0), expected, "seed {seed}, {word:#x}");
+    }
+}
+
+#[test]
+fn an_epoch_frame_that_rots_behind_a_torn_tail_costs_no_record() {
+    for torn in [1, 40, 100, 200, 364, 800] {
+        for erased in [0x00, 0xFF] {
+            let medium = Bytes::new(4096, 2, 1, erased);
+            let mut log = create(&medium);
+            for n in 0..3 {
+                put(&mut log, &named(n));
+            }
+            log.sync().unwrap();
+            let end = medium.find(&named(2)) + named(2).len().next_multiple_of(8);
+            medium.bytes.borrow_mut()[end..end + torn].fill(0x55);
+            let mut log = mount(&medium);
+            for n in 3..13 {
+                put(&mut log, &named(n));
+                log.sync().unwrap();
+            }
+            let first = medium.find(&named(3));
+            for at in first - 56..first - 16 {
+                let broken = medium.copy();
+                broken.flip(at * 8 + 1);
+                let mut log = mount(&broken);
+                assert_eq!(log.visible(), 13, "{torn} torn bytes, {at}");
+                let expected: Vec<Met> = (0..13).map(record).collect();
+                assert_eq!(read_from(&mut log, 0), expected, "{torn} torn bytes, {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_appended_behind_a_cursor_that_stood_beyond_the_end_is_still_there_after_the_next_mounts()
+ {
+    for erased in [0x00, 0xFF] {
+        let medium = Bytes::new(4096, 3, 1, erased);
+        let mut log = create(&medium);
+        let cursor = log.cursor("c", 0).unwrap();
+        for n in 0..30 {
+            put(&mut log, &named(n));
+        }
+        let durable = log.sync().unwrap();
+        log.commit(cursor, durable, 0).unwrap();
+        let from = medium.find(&named(20));
+        let commit = medium.find(&30u64.to_le_bytes());
+        medium.bytes.borrow_mut()[from..commit - 16].fill(0x55);
+        for n in 30..40 {
+            let mut log = mount(&medium);
+            assert_eq!(
+                (log.visible(), log.damaged()),
+                (n, if n == 30 { 10 } else { log.damaged() })
+            );
+            assert_eq!(put(&mut log, &named(n)), n);
+            log.sync().unwrap();
+        }
+        let mut log = mount(&medium);
+        let mut expected: Vec<Met> = (0..20).map(record).collect();
+        expected.push(gap(20, 30));
+        expected.extend((30..40).map(record));
+        assert_eq!(read_from(&mut log, 0), expected, "erased value {erased:#x}");
     }
 }

@@ -4,9 +4,11 @@
 //! A [`Case`] is a scenario on a device with a seed, from which everything else follows: sizes, the log's life before, payloads,
 //! how words tear. Its text, as `rollover:word4:17`, reproduces it.
 
+mod plant;
+
 use crate::disk::SimDisk;
 use crate::medium::{SimMedium, on_chip};
-use crate::model::Model;
+use crate::model::{Full, Model};
 use crate::nor::NorChip;
 use crate::oracle::{check, mount_and_judge};
 use crate::rng::Rng;
@@ -22,6 +24,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub enum Scenario {
     /// Records are appended and synced.
     Append,
+    /// Several records are appended at once.
+    Batch,
     /// A segment is full and the next one is erased and opened.
     Rollover,
     /// The next segment is erased ahead of time, and appends go on until it is opened.
@@ -30,51 +34,79 @@ pub enum Scenario {
     Commit,
     /// Topics and cursors are created.
     Create,
-    /// The log is full, refuses, and is released.
-    Full,
+    /// The log is full, refuses, and is released; what it refused is given up.
+    FullRefuse,
+    /// The log is full and drops its oldest records.
+    FullDropOldest,
+    /// The log is full and drops what one cursor has passed, whatever others still want.
+    FullProtect,
     /// The first work after a mount that found what an earlier cut had left.
     Mount,
+    /// The clock is not set, then it is.
+    Clock,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Append,
+        Self::Batch,
         Self::Rollover,
         Self::Maintain,
         Self::Commit,
         Self::Create,
-        Self::Full,
+        Self::FullRefuse,
+        Self::FullDropOldest,
+        Self::FullProtect,
         Self::Mount,
+        Self::Clock,
     ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Append => "append",
+            Self::Batch => "batch",
             Self::Rollover => "rollover",
             Self::Maintain => "maintain",
             Self::Commit => "commit",
             Self::Create => "create",
-            Self::Full => "full",
+            Self::FullRefuse => "full-refuse",
+            Self::FullDropOldest => "full-drop-oldest",
+            Self::FullProtect => "full-protect",
             Self::Mount => "mount",
+            Self::Clock => "clock",
         }
     }
 
-    /// What is done when the power may go. A rollover repeats its actions until a segment was erased.
+    /// What is done when the power may go.
     const fn actions(self) -> &'static [Action] {
-        use Action::{Anchor, Append, Commit, Cursor, Maintain, Release, Sync, Topic};
+        use Action::{
+            Anchor, Append, Batch, ClockUnset, Commit, Cursor, GiveUp, Maintain, Release, SetClock,
+            Sync, Topic,
+        };
         match self {
             Self::Append => &[Append, Append, Sync, Append],
-            Self::Rollover => &[Append, Sync, Release],
+            Self::Batch => &[Batch, Sync, Batch, Append, Batch],
+            Self::Rollover => &[Append, Sync, Release, Batch],
             Self::Maintain => &[
                 Maintain, Append, Sync, Append, Release, Append, Append, Append, Append, Append,
                 Append, Sync, Release, Maintain, Append, Sync,
             ],
             Self::Commit => &[Append, Sync, Commit, Anchor, Commit, Sync],
             Self::Create => &[Topic, Cursor, Topic, Append, Cursor, Sync],
-            Self::Full => &[Append, Commit, Release, Append, Sync, Append],
+            Self::FullRefuse => {
+                &[Append, GiveUp, Commit, Release, Append, Sync, Batch, GiveUp, Append]
+            }
+            Self::FullDropOldest => &[Append, Sync, Batch, Append],
+            Self::FullProtect => &[Append, Sync, Release, Batch, GiveUp],
             Self::Mount => &[Append, Commit, Sync],
+            Self::Clock => &[ClockUnset, Append, Sync, Append, SetClock, Append, Sync, Batch],
         }
+    }
+
+    /// Whether the actions are repeated until a segment was erased, and only what is done from then on is cut.
+    const fn until_erase(self) -> bool {
+        matches!(self, Self::Rollover | Self::FullDropOldest | Self::FullProtect)
     }
 }
 
@@ -147,7 +179,8 @@ impl FromStr for Case {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is no case: it reads as rollover:word4:17 or full:disk:3");
+        let wrong =
+            || format!("'{text}' is no case: it reads as rollover:word4:17 or full-refuse:disk:3");
         let mut words = text.split(':');
         let (Some(scenario), Some(device), Some(seed), None) =
             (words.next(), words.next(), words.next(), words.next())
@@ -174,6 +207,10 @@ pub enum Plant {
     DroppedWord,
     /// Disks whose sync makes nothing durable.
     LyingSync,
+    /// A batch that was cut is there without its first record.
+    HeadlessBatch,
+    /// A restart finds the oldest segment erased, whatever the policy keeps.
+    GreedyRing,
 }
 
 /// What to do.
@@ -185,6 +222,8 @@ pub struct Plan {
     pub seed: u64,
     /// On which devices.
     pub devices: Vec<Device>,
+    /// What is going on.
+    pub scenarios: Vec<Scenario>,
     /// With which bug.
     pub plant: Option<Plant>,
 }
@@ -281,10 +320,10 @@ impl fmt::Display for Report {
 #[must_use]
 pub fn run(plan: &Plan) -> Report {
     let mut report = Report::default();
-    let cells = plan.devices.len() * Scenario::ALL.len();
+    let cells = plan.devices.len() * plan.scenarios.len();
     let share = plan.states.div_ceil(u64::try_from(cells.max(1)).unwrap_or(1));
     for &device in &plan.devices {
-        for scenario in Scenario::ALL {
+        for &scenario in &plan.scenarios {
             report.cells.push(Cell::new(device, scenario));
             let mut seed = plan.seed;
             loop {
@@ -343,7 +382,7 @@ impl Run<'_> {
                 if plant == Some(Plant::LyingSync) {
                     disk.lie_about_sync();
                 }
-                self.on(disk);
+                self.on(disk, plant);
             }
             Device::Nor(1) => self.on_nor::<1>(plant),
             Device::Nor(4) => self.on_nor::<4>(plant),
@@ -376,10 +415,10 @@ impl Run<'_> {
         if plant == Some(Plant::DroppedWord) {
             chip.drop_words();
         }
-        self.on(on_chip(chip, u32::try_from(blocks * ERASE).unwrap_or(0)));
+        self.on(on_chip(chip, u32::try_from(blocks * ERASE).unwrap_or(0)), plant);
     }
 
-    fn on<M: SimMedium>(mut self, blank: M) {
+    fn on<M: SimMedium>(mut self, blank: M, plant: Option<Plant>) {
         let measured = caught(|| {
             let mut start = Start::new(self.case, blank)?;
             let cuts = start.measure(self.case)?;
@@ -391,7 +430,7 @@ impl Run<'_> {
         };
         for step in cuts.chosen(self.case.rng(CHOICE), self.left) {
             let cut = Cut { step, seed: self.case.rng(CUTS + step).bits() };
-            match caught(|| start.cut(self.case, cut)) {
+            match caught(|| start.cut(self.case, cut).map(|cut| planted(plant, cut))) {
                 Ok((dark, model)) => self.judge(cut, &dark, &model),
                 Err(why) => self.note(Err(format!("cut at step {step}: {why}"))),
             }
@@ -485,12 +524,15 @@ impl<M: SimMedium> Start<M> {
         let age = rng.below(80);
         session.work(&mut rng, age).map_err(said)?;
         match case.scenario {
-            Scenario::Full => {
-                let mut full = 0;
-                while full < 3 {
-                    let answer = session.act(Action::Append, &mut rng).map_err(said)?;
-                    full += u32::from(answer == Answer::Full);
+            Scenario::FullRefuse => fill(&mut session, &mut rng)?,
+            Scenario::FullDropOldest => session.set_full(Full::DropOldest),
+            Scenario::FullProtect => {
+                // All three, of which one counts.
+                for _ in 0..12 {
+                    session.act(Action::Cursor, &mut rng).map_err(said)?;
                 }
+                session.act(Action::Release, &mut rng).map_err(said)?;
+                session.set_full(Full::Protect(vec![String::from("kafka")]));
             }
             Scenario::Rollover | Scenario::Maintain => {
                 // Cursors, so that the ring can turn.
@@ -499,6 +541,11 @@ impl<M: SimMedium> Start<M> {
                 }
             }
             Scenario::Mount => {
+                session.set_full(match rng.below(4) {
+                    0 => Full::DropOldest,
+                    1 => Full::Protect(vec![String::from("kafka")]),
+                    _ => Full::Refuse,
+                });
                 session.disk().cut_in(rng.bits() % 500, case.seed);
                 match session.work(&mut rng, 200) {
                     Ok(()) | Err(Stop::Power) => {}
@@ -509,11 +556,27 @@ impl<M: SimMedium> Start<M> {
                 mount_and_judge(&medium, &mut model)?;
                 return Ok(Self { medium, model, actions: Vec::new(), warm: 0 });
             }
+            Scenario::Clock => {
+                // Boots before had clocks that were set late, too.
+                for _ in 0..rng.below(6) {
+                    session.act(Action::Sync, &mut rng).map_err(said)?;
+                    let medium = session.disk().restart(rng.bits());
+                    session = Session::resume(medium, session.end())?;
+                    for action in [Action::ClockUnset, Action::Append, Action::SetClock] {
+                        session.act(action, &mut rng).map_err(said)?;
+                    }
+                }
+            }
             _ => {}
         }
         session.act(Action::Sync, &mut rng).map_err(said)?;
         let medium = session.disk().restart(case.seed);
-        let warm = if rng.one_in(2) { vec![Action::Append, Action::Sync] } else { Vec::new() };
+        let warm = match case.scenario {
+            // It is only told before anything is written.
+            Scenario::Clock => Vec::new(),
+            _ if rng.one_in(2) => Vec::new(),
+            _ => vec![Action::Append, Action::Sync],
+        };
         Ok(Self { medium, model: session.end(), warm: warm.len(), actions: warm })
     }
 
@@ -532,7 +595,7 @@ impl<M: SimMedium> Start<M> {
             session.act(action, &mut rng).map_err(said)?;
             self.actions.push(action);
             done += 1;
-            if case.scenario != Scenario::Rollover {
+            if !case.scenario.until_erase() {
                 if done == case.scenario.actions().len() {
                     break;
                 }
@@ -570,6 +633,26 @@ impl<M: SimMedium> Start<M> {
         }
         Err(String::from("the same script took fewer steps than before"))
     }
+}
+
+/// Appends until the log refuses three times.
+fn fill<M: SimMedium>(session: &mut Session<M>, rng: &mut Rng) -> Result<(), String> {
+    let mut full = 0;
+    while full < 3 {
+        let answer = session.act(Action::Append, rng).map_err(said)?;
+        full += u32::from(answer == Answer::Full);
+    }
+    Ok(())
+}
+
+/// What a cut left, with the planted bug's trace.
+fn planted<M: SimMedium>(plant: Option<Plant>, (dark, model): (M, Model)) -> (M, Model) {
+    let traced = match plant {
+        Some(Plant::HeadlessBatch) => plant::headless_batch(&dark, &model),
+        Some(Plant::GreedyRing) => plant::greedy_ring(&dark, &model),
+        _ => None,
+    };
+    (traced.unwrap_or(dark), model)
 }
 
 /// Recovers, works, loses the power once more somewhere in that, and is judged after it.

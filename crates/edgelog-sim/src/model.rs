@@ -1,6 +1,6 @@
 //! What an ideal log would hold: the reference that the engine is compared with.
 
-use edgelog_core::{Class, Cursor, Record};
+use edgelog_core::{Class, Cursor, FullPolicy, Record};
 use std::collections::{BTreeMap, HashMap};
 
 /// A record as the application handed it in, or as the engine gave it back.
@@ -29,13 +29,24 @@ impl Content {
     }
 }
 
-/// An append that was started: the time of its event and its content.
+/// A record that was handed to an append.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The clock at the append.
-    pub now: u64,
+    /// What is known of its time.
+    pub stamp: Stamp,
     /// The event.
     pub content: Content,
+}
+
+/// What is known of the time that a record gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// The log's time is not earlier.
+    pub floor: u64,
+    /// Whether the clock was not set.
+    pub unset: bool,
+    /// The uptime, while the clock was not set and ran forward.
+    pub uptime: Option<u64>,
 }
 
 /// A record with the epoch that its identity got.
@@ -43,10 +54,59 @@ pub struct Attempt {
 pub struct Stored {
     /// The epoch of its identity.
     pub epoch: u32,
-    /// The clock at its append.
-    pub now: u64,
-    /// The event.
-    pub content: Content,
+    /// What was handed in.
+    pub attempt: Attempt,
+}
+
+/// A clock that was set while it was not known.
+#[derive(Clone, Debug)]
+pub struct ClockModel {
+    /// The time that it was set to, which no other has.
+    pub utc: u64,
+    /// The uptime then, if it ran forward until then.
+    pub uptime: Option<u64>,
+    /// The boot's epoch, once it is known.
+    pub epoch: Option<u32>,
+    /// Whether a sync followed.
+    pub synced: bool,
+}
+
+/// What the log does when it is full, with the cursors' names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "as many as the engine has")]
+pub enum Full {
+    /// It refuses.
+    #[default]
+    Refuse,
+    /// It drops the oldest segment.
+    DropOldest,
+    /// It drops what these cursors have passed.
+    Protect(Vec<String>),
+}
+
+impl Full {
+    /// Whether the cursor keeps records from being dropped.
+    #[must_use]
+    pub fn counts(&self, name: &str) -> bool {
+        match self {
+            Self::Refuse => true,
+            Self::DropOldest => false,
+            Self::Protect(names) => names.iter().any(|it| it == name),
+        }
+    }
+
+    /// The same for the engine.
+    #[must_use]
+    pub fn policy(&self, cursors: &[Cursor]) -> FullPolicy {
+        match self {
+            Self::Refuse => FullPolicy::Refuse,
+            Self::DropOldest => FullPolicy::DropOldest,
+            Self::Protect(_) => {
+                let counting = cursors.iter().filter(|cursor| self.counts(&cursor.name));
+                FullPolicy::Protect(counting.map(|cursor| cursor.id).collect())
+            }
+        }
+    }
 }
 
 /// A cursor's place and note.
@@ -80,21 +140,29 @@ pub struct Model {
     pub visible: u64,
     /// Everything below was acknowledged as durable.
     pub durable: u64,
-    /// Appends of which the first, some or all may have reached the medium, from offset `visible` on.
+    /// Records of one append that may or may not have reached the medium, the first at offset `visible`, or behind the
+    /// records that were given up.
     pub in_flight: Vec<Attempt>,
+    /// Records that were given up and have no offsets yet.
+    pub given_up: u64,
+    /// The others: where each gap begins and ends.
+    pub refused: BTreeMap<u64, u64>,
+    /// Clocks that were set, in order.
+    pub clocks: Vec<ClockModel>,
+    /// What the log does when it is full.
+    pub full: Full,
+    /// Whether it ever did anything but refuse.
+    pub dropped: bool,
     /// Every identity that was ever visible.
     pub identities: HashMap<(u32, u64), Content>,
     /// Topics and whether they were synced.
     pub topics: BTreeMap<String, (u16, bool)>,
     /// Cursors by name.
     pub cursors: BTreeMap<String, CursorModel>,
-    /// Records below may have been recycled: all cursors that counted had passed them at some time.
+    /// Records below may have been recycled: the policy allowed it at some time.
     pub evictable: u64,
-    /// A policy that drops was in force: records may have taken what is reserved for cursors, so that a log which then refuses may be
-    /// full without one.
-    pub dropped: bool,
-    /// The latest clock value that was ever given.
-    pub latest_now: u64,
+    /// The log's time was never later.
+    pub latest: u64,
 }
 
 impl Model {
@@ -120,21 +188,64 @@ impl Model {
         for (_, synced) in self.topics.values_mut() {
             *synced = true;
         }
+        for clock in self.clocks.iter_mut().filter(|clock| clock.epoch.is_some()) {
+            clock.synced = true;
+        }
         for cursor in self.cursors.values_mut() {
             // A cursor whose creation was refused has no place yet.
             cursor.synced = (cursor.stored.0 > 0).then_some(cursor.stored);
         }
     }
 
-    /// Notes what the cursors of the engine allow to be recycled.
-    pub fn may_evict(&mut self, cursors: &[Cursor]) {
-        let least = cursors.iter().map(|cursor| cursor.offset).min().unwrap_or(0);
-        self.may_evict_below(least);
+    /// Notes what may be recycled now. `next`: where the segment begins that follows the next one to be erased.
+    pub fn may_evict(&mut self, cursors: &[Cursor], next: Option<u64>) {
+        let counting = cursors.iter().filter(|cursor| self.full.counts(&cursor.name));
+        let passed = counting.map(|cursor| cursor.offset).min();
+        let least = match self.full {
+            // Without a cursor nothing is ever dropped.
+            Full::Refuse => passed.unwrap_or(0),
+            Full::DropOldest | Full::Protect(_) => {
+                next.filter(|&next| passed.is_none_or(|passed| passed >= next)).unwrap_or(0)
+            }
+        };
+        self.evictable = self.evictable.max(least);
     }
 
-    /// Notes that records below an offset may be recycled.
-    pub fn may_evict_below(&mut self, offset: u64) {
-        self.evictable = self.evictable.max(offset);
+    /// Notes that the log ends at `visible` after a call that is not known to have appended records: either there, where it
+    /// ended before, or behind the records that were given up. Those are durable with the header that tells of them.
+    ///
+    /// # Errors
+    ///
+    /// It is anywhere else.
+    pub fn ends_at(&mut self, visible: u64) -> Result<(), String> {
+        if visible == self.visible {
+            return Ok(());
+        }
+        if visible != self.visible + self.given_up {
+            let Self { visible: before, given_up, .. } = self;
+            return Err(format!(
+                "the log ended at {before}, {given_up} given up; now at {visible}"
+            ));
+        }
+        self.refused.insert(self.visible, visible);
+        (self.visible, self.given_up) = (visible, 0);
+        self.durable = visible;
+        Ok(())
+    }
+
+    /// Notes what an append stored.
+    ///
+    /// # Errors
+    ///
+    /// An identity named another record before.
+    pub fn append(&mut self, epoch: u32, attempts: Vec<Attempt>) -> Result<(), String> {
+        self.in_flight.clear();
+        for attempt in attempts {
+            self.name(epoch, self.visible, &attempt.content)?;
+            self.records.insert(self.visible, Stored { epoch, attempt });
+            self.visible += 1;
+        }
+        Ok(())
     }
 }
 

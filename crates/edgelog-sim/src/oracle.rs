@@ -1,14 +1,17 @@
 //! The promises, as a judge.
 //!
 //! After a restart: acknowledged records are there, in order, once, byte for byte. Others are whole or absent. What is missing
-//! below the durable offset was released by every cursor and shows as a gap. Identities never name two records. Cursors are
+//! below the durable offset was let go by the policy, or given up, and shows as a gap. Times never run backwards; seeking a time
+//! and reading backwards agree with reading forward. Identities never name two records. Cursors are
 //! where they were synced or further, never back and never gone. Mounting writes nothing. The log takes appends, and all of
 //! this holds once more after one more restart. The rules of the medium are kept.
 
 use crate::medium::SimMedium;
-use crate::model::{Attempt, Content, Model, Stored};
+use crate::model::{Content, Model, Stored};
 use crate::session::Session;
-use edgelog_core::{BackReader, Gap, GapReason, Item, Log, Reader, Record, TimeQuality};
+use edgelog_core::{Gap, GapReason, Identity, Item, Log, Reader, Record, TimeQuality, TimeSync};
+
+mod places;
 
 /// Frame and read buffers of every log under test.
 pub const BUFFER: usize = 2048;
@@ -70,123 +73,127 @@ pub fn judge<M: SimMedium>(
     let mut verdict = Verdict { visible, ..Verdict::default() };
     let mut reader = Reader::at(0);
     let mut buffer = vec![0; BUFFER];
-    let mut next = 0;
-    let mut time = 0;
+    let mut seen = Vec::new();
+    let (mut next, mut time) = (0, 0);
     while let Some(item) =
         log.read(&mut reader, visible, &mut buffer).map_err(|e| format!("read: {e}"))?
     {
-        match item {
-            Item::Record(record) => {
-                let offset = record.identity.offset;
-                if offset != next {
-                    return Err(format!("expected offset {next}, got {offset}"));
+        let item = Seen::of(&item);
+        match &item {
+            Seen::Record { identity, time_ms, .. } => {
+                if identity.offset != next {
+                    return Err(format!("expected offset {next}, got {}", identity.offset));
                 }
-                if record.time_ms < time || record.time_ms > model.latest_now {
-                    return Err(format!("record {offset} has time {}", record.time_ms));
+                if *time_ms < time || *time_ms > model.latest {
+                    return Err(format!("record {next} has time {time_ms}, before it {time}"));
                 }
-                time = record.time_ms;
-                judge_record(&record, model)?;
+                time = *time_ms;
+                judge_record(&item, *identity, log.time_syncs(), model)?;
                 verdict.delivered += 1;
                 next += 1;
             }
-            Item::Gap(gap) => {
-                judge_gap(gap, next, model)?;
+            Seen::Gap(gap) => {
+                judge_gap(*gap, next, model)?;
                 verdict.gone += gap.count();
                 next = gap.to;
             }
         }
+        seen.push(item);
     }
     if next != visible || verdict.delivered + verdict.gone != visible {
         return Err(format!("{verdict:?} does not add up: reading ended at {next} of {visible}"));
     }
+    places::judge(log, &seen, &mut buffer)?;
     judge_state(log, model)?;
     Ok(verdict)
 }
 
-/// Reads newest first and compares with the model.
-///
-/// # Errors
-///
-/// Says which promise does not hold.
-pub fn judge_back<M: SimMedium>(
-    log: &mut Log<M, Vec<u8>>,
+/// What a reader met, kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    Record { identity: Identity, time_ms: u64, quality: TimeQuality, content: Content },
+    Gap(Gap),
+}
+
+impl Seen {
+    fn of(item: &Item<'_>) -> Self {
+        match item {
+            Item::Record(record) => {
+                let Record { identity, time_ms, time_quality: quality, .. } = *record;
+                Self::Record { identity, time_ms, quality, content: Content::of(record) }
+            }
+            Item::Gap(gap) => Self::Gap(*gap),
+        }
+    }
+
+    const fn range(&self) -> (u64, u64) {
+        match self {
+            Self::Record { identity, .. } => (identity.offset, identity.offset + 1),
+            Self::Gap(gap) => (gap.from, gap.to),
+        }
+    }
+}
+
+fn judge_record(
+    found: &Seen,
+    identity: Identity,
+    syncs: &[TimeSync],
     model: &mut Model,
 ) -> Result<(), String> {
-    let (mut reader, mut buffer) = (BackReader::<3>::before(log.visible()), vec![0; BUFFER]);
-    let mut next = log.visible();
-    while let Some(item) =
-        log.read_back(&mut reader, &mut buffer).map_err(|e| format!("read back: {e}"))?
-    {
-        match item {
-            Item::Record(record) if record.identity.offset + 1 == next => {
-                judge_record(&record, model)?;
-                next -= 1;
-            }
-            Item::Record(record) => {
-                return Err(format!("{:?} is not the one before {next}", record.identity));
-            }
-            Item::Gap(gap) if gap.to == next => {
-                judge_gap(gap, gap.from, model)?;
-                next = gap.from;
-            }
-            Item::Gap(gap) => return Err(format!("{gap:?} is not before {next}")),
-        }
-    }
-    if next == 0 { Ok(()) } else { Err(format!("reading back ended at {next}")) }
-}
-
-/// Seeks a time: the record there is not older, and the one before it, if it is still there, is.
-///
-/// # Errors
-///
-/// Says what was found instead.
-pub fn judge_seek<M: SimMedium>(log: &mut Log<M, Vec<u8>>, time: u64) -> Result<(), String> {
-    let found = log.seek_time(time).map_err(|e| format!("seek: {e}"))?;
-    let mut buffer = vec![0; BUFFER];
-    for (offset, is_older) in [(found.checked_sub(1), true), (Some(found), false)] {
-        let Some(offset) = offset else { continue };
-        let limit = log.visible();
-        let item = log.read(&mut Reader::at(offset), limit, &mut buffer);
-        if let Some(Item::Record(record)) = item.map_err(|e| format!("read: {e}"))?
-            && (record.time_ms < time) != is_older
-        {
-            let (identity, at) = (record.identity, record.time_ms);
-            return Err(format!("seeking time {time} gave {found}, but {identity:?} is of {at}"));
-        }
-    }
-    if found <= log.visible() { Ok(()) } else { Err(format!("seeking time {time} gave {found}")) }
-}
-
-fn judge_record(record: &Record<'_>, model: &mut Model) -> Result<(), String> {
-    let identity = record.identity;
-    let found = Content::of(record);
-    // Behind damage a time may only be known to be not later.
-    let in_time = |now| record.time_ms >= now || record.time_quality == TimeQuality::Estimated;
-    let right = match model.records.get(&identity.offset) {
-        Some(stored) => {
-            stored.epoch == identity.epoch && stored.content == found && in_time(stored.now)
-        }
-        None => {
-            let nth = identity.offset.checked_sub(model.visible);
-            let attempt = nth.and_then(|nth| model.in_flight.get(usize::try_from(nth).ok()?));
-            attempt.is_some_and(|attempt| attempt.content == found && in_time(attempt.now))
-        }
+    let Seen::Record { time_ms, quality, content, .. } = found else { return Ok(()) };
+    let offset = identity.offset;
+    let attempt = match model.records.get(&offset) {
+        Some(stored) => (stored.epoch == identity.epoch).then_some(&stored.attempt),
+        None => offset
+            .checked_sub(model.visible)
+            .and_then(|place| model.in_flight.get(usize::try_from(place).ok()?)),
     };
-    if !right {
-        let stored = model.records.get(&identity.offset);
-        return Err(format!("record {identity:?} is {found:?}, expected {stored:?}"));
+    let Some(attempt) = attempt.filter(|attempt| attempt.content == *content) else {
+        let stored = model.records.get(&offset);
+        let epoch = identity.epoch;
+        return Err(format!(
+            "record {offset} of epoch {epoch} is not what was appended: {content:?}, not {stored:?}"
+        ));
+    };
+    let stamp = attempt.stamp;
+    let expected = if stamp.unset { TimeQuality::Unset } else { TimeQuality::Synced };
+    // Behind damage, which is only where records were let go, a time may only be known to be not later.
+    let estimated = *quality == TimeQuality::Estimated && offset < model.evictable;
+    if !estimated && (*quality != expected || *time_ms < stamp.floor) {
+        return Err(format!("record {offset} has time {time_ms}, {quality:?}, expected {stamp:?}"));
     }
-    model.name(identity.epoch, identity.offset, &found)
+    let known = syncs.iter().find(|sync| sync.epoch == identity.epoch);
+    if let Some(sync) = known.filter(|_| *quality == TimeQuality::Unset)
+        && let Some(clock) = model.clocks.iter().find(|clock| clock.utc == sync.utc_ms)
+        && let (Some(then), Some(uptime)) = (clock.uptime, stamp.uptime)
+        && sync.utc_of(*time_ms) != clock.utc.saturating_sub(then - uptime)
+    {
+        return Err(format!(
+            "record {offset} with {stamp:?}, time {time_ms} and {clock:?}: {sync:?}"
+        ));
+    }
+    model.name(identity.epoch, offset, content)
 }
 
-fn judge_gap(gap: Gap, next: u64, model: &Model) -> Result<(), String> {
+fn judge_gap(gap: Gap, next: u64, model: &mut Model) -> Result<(), String> {
     if gap.from != next || gap.to <= gap.from {
         return Err(format!("{gap:?} does not follow offset {next}"));
     }
-    // A segment that was being erased when the power went is damaged rather than evicted; it was released all the same.
-    let known = matches!(gap.reason, GapReason::Evicted | GapReason::Damaged);
-    if gap.to > model.evictable || !known {
-        return Err(format!("{gap:?}, but only records below {} were released", model.evictable));
+    match gap.reason {
+        GapReason::Refused => {
+            if gap.from == model.visible && gap.to == model.visible + model.given_up {
+                // The segment was being opened when the power went.
+                return model.ends_at(gap.to);
+            }
+            if model.refused.get(&gap.from) != Some(&gap.to) {
+                return Err(format!("{gap:?}, but given up were {:?}", model.refused));
+            }
+        }
+        // A segment that was being erased when the power went is damaged rather than evicted; it was let go all the same.
+        GapReason::Evicted | GapReason::Damaged if gap.to <= model.evictable => {}
+        _ => {
+            return Err(format!("{gap:?}, but only records below {} were let go", model.evictable));
+        }
     }
     Ok(())
 }
@@ -214,22 +221,41 @@ fn judge_state<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &Model) -> Result<(),
             return Err(format!("cursor {} came from nowhere", found.name));
         }
     }
+    judge_clocks(log.time_syncs(), model)
+}
+
+fn judge_clocks(syncs: &[TimeSync], model: &Model) -> Result<(), String> {
+    for sync in syncs {
+        let known = model.clocks.iter().find(|clock| clock.utc == sync.utc_ms);
+        if known.is_none_or(|clock| clock.epoch.is_some_and(|epoch| epoch != sync.epoch)) {
+            return Err(format!("{sync:?} came from nowhere: {:?}", model.clocks));
+        }
+    }
+    // The log keeps the last few, and fewer where there is no room.
     Ok(())
 }
 
 /// The restart decided what became of everything that was not acknowledged.
 fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &mut Model) {
     let visible = log.visible();
-    // They were the last frames before the power went, so the log's end has their epoch.
-    let epoch = log.epoch();
-    let attempts = core::mem::take(&mut model.in_flight);
-    for (offset, Attempt { now, content }) in (model.visible..visible).zip(attempts) {
-        model.records.insert(offset, Stored { epoch, now, content });
+    for attempt in std::mem::take(&mut model.in_flight) {
+        if model.visible < visible {
+            // They were the last frames before the power went, so the log's end has their epoch.
+            model.records.insert(model.visible, Stored { epoch: log.epoch(), attempt });
+            model.visible += 1;
+        }
     }
+    // What is not noted was not counted.
+    model.given_up = model.given_up.min(log.given_up().into());
     model.records.retain(|&offset, _| offset < visible);
     model.visible = visible;
     model.durable = visible;
-    model.may_evict(log.cursors());
+    model.may_evict(log.cursors(), None);
+    for clock in &mut model.clocks {
+        let found = log.time_syncs().iter().find(|sync| sync.utc_ms == clock.utc);
+        (clock.epoch, clock.synced) = (found.map(|sync| sync.epoch), found.is_some());
+    }
+    model.clocks.retain(|clock| clock.synced);
     model.topics.clear();
     for topic in log.topics() {
         model.topics.insert(topic.name.to_string(), (topic.id.get(), true));

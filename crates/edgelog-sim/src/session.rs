@@ -1,15 +1,16 @@
-//! A log under test that does random work, or what it is told, and keeps its model.
+//! A log under test that does random work and keeps its model.
 
+mod clock;
 mod request;
 
 use crate::disk::SimDisk;
+use crate::headers::next_to_go;
 use crate::medium::SimMedium;
-use crate::model::{Attempt, Content, CursorModel, Model, Stored};
+use crate::model::{Attempt, ClockModel, Content, CursorModel, Full, Model};
 use crate::oracle::{BUFFER, judge};
 use crate::rng::Rng;
-use edgelog_core::{
-    AppendError, Class, CursorId, Event, FullPolicy, Log, LogId, Medium, MountError, TopicId,
-};
+use clock::Clock;
+use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, Medium, MountError, TopicId};
 
 pub use request::Request;
 
@@ -29,6 +30,14 @@ pub enum Stop {
 pub enum Action {
     /// Appends a random event to a random topic.
     Append,
+    /// Appends several at once.
+    Batch,
+    /// Gives up some records, as after a refusal.
+    GiveUp,
+    /// Says that the clock is not set, when nothing was written since the mount.
+    ClockUnset,
+    /// Sets it.
+    SetClock,
     /// Syncs.
     Sync,
     /// Asks for a topic, which may be new.
@@ -37,7 +46,7 @@ pub enum Action {
     Cursor,
     /// Commits a cursor, mostly at the end.
     Commit,
-    /// Commits every cursor at the durable end, so that the ring may turn.
+    /// Commits every cursor that the policy counts at the durable end, so that the ring may turn.
     Release,
     /// Sets a cursor's anchor.
     Anchor,
@@ -64,20 +73,12 @@ pub struct Session<M: SimMedium = SimDisk> {
     disk: M,
     log: Log<M, Vec<u8>>,
     model: Model,
+    clock: Clock,
     now: u64,
-    policy: Policy,
-}
-
-/// What a full log does: [`FullPolicy`](edgelog_core::FullPolicy) as the model needs it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
-    /// Refuse while a cursor needs the oldest segment.
-    #[default]
-    Refuse,
-    /// Drop the oldest segment.
-    DropOldest,
-    /// Refuse while one of these needs the oldest segment.
-    Protect(Vec<CursorId>),
+    /// Whether nothing was written since the mount.
+    fresh: bool,
+    /// A promise that did not hold in a call that had no words for it.
+    broken: Option<String>,
 }
 
 type Outcome<T, M> = Result<T, AppendError<<M as Medium>::Error>>;
@@ -91,19 +92,37 @@ impl<M: SimMedium> Session<M> {
     pub fn create(disk: M, id: LogId) -> Result<Self, MountError<M::Error>> {
         let now = 1_000_000;
         let log = Log::create(disk.clone(), vec![0; BUFFER], id, now)?;
-        let model = Model { latest_now: now, ..Model::default() };
-        Ok(Self { disk, log, model, now, policy: Policy::default() })
+        Ok(Self::new(disk, log, Model { latest: now, ..Model::default() }, false))
     }
 
-    /// Goes on with a disk whose model is known and was judged.
+    /// Goes on with a disk whose model is known and was judged. What was given up and is not noted is forgotten.
     ///
     /// # Errors
     ///
     /// It does not mount.
-    pub fn resume(disk: M, model: Model) -> Result<Self, String> {
-        let log = Log::mount(disk.clone(), vec![0; BUFFER]).map_err(|e| format!("mount: {e}"))?;
-        let now = model.latest_now;
-        Ok(Self { disk, log, model, now, policy: Policy::default() })
+    pub fn resume(disk: M, mut model: Model) -> Result<Self, String> {
+        let mut log =
+            Log::mount(disk.clone(), vec![0; BUFFER]).map_err(|e| format!("mount: {e}"))?;
+        let full = model.full.policy(log.cursors());
+        log.set_full_policy(full);
+        let kept = u64::from(log.given_up());
+        if kept > model.given_up {
+            return Err(format!("{kept} records are noted as given up of {}", model.given_up));
+        }
+        model.given_up = kept;
+        Ok(Self::new(disk, log, model, true))
+    }
+
+    fn new(disk: M, log: Log<M, Vec<u8>>, model: Model, fresh: bool) -> Self {
+        let now = model.latest;
+        Self { disk, log, model, clock: Clock::Utc, now, fresh, broken: None }
+    }
+
+    /// What the log does from now on when it is full.
+    pub fn set_full(&mut self, full: Full) {
+        self.model.dropped |= full != Full::Refuse;
+        self.model.full = full;
+        self.log.set_full_policy(self.model.full.policy(self.log.cursors()));
     }
 
     /// The disk.
@@ -118,6 +137,12 @@ impl<M: SimMedium> Session<M> {
         &self.log
     }
 
+    /// The model.
+    #[must_use]
+    pub const fn model(&self) -> &Model {
+        &self.model
+    }
+
     /// Ends the session and gives the model.
     #[must_use]
     pub fn end(self) -> Model {
@@ -130,17 +155,26 @@ impl<M: SimMedium> Session<M> {
     ///
     /// [`Stop`].
     pub fn work(&mut self, rng: &mut Rng, steps: usize) -> Result<(), Stop> {
+        if self.fresh && rng.one_in(4) {
+            self.act(Action::ClockUnset, rng)?;
+        }
         for _ in 0..steps {
-            let action = match rng.below(20) {
+            let action = match rng.below(28) {
                 0..=9 => Action::Append,
-                10..=12 => Action::Sync,
-                13 => Action::Topic,
-                14 => Action::Cursor,
-                15..=17 => Action::Commit,
-                18 => Action::Anchor,
+                10..=12 => Action::Batch,
+                13..=15 => Action::Sync,
+                16 => Action::Topic,
+                17 => Action::Cursor,
+                18..=20 => Action::Commit,
+                21 => Action::Anchor,
+                22 => Action::Maintain,
+                23 => Action::SetClock,
+                24 => Action::Release,
                 _ => Action::Judge,
             };
-            self.act(action, rng)?;
+            if self.act(action, rng)? == Answer::Full && rng.one_in(3) {
+                self.act(Action::GiveUp, rng)?;
+            }
         }
         Ok(())
     }
@@ -159,15 +193,21 @@ impl<M: SimMedium> Session<M> {
                 topic = self.some_topic(&mut rng);
             }
             let topic = topic.map_err(|e| format!("topic: {e}"))?;
-            let content = Content { topic: topic.get(), payload: rng.bytes(40), ..some_content() };
-            let mut outcome = self.append(topic, content.clone(), self.now)?;
-            if matches!(outcome, Err(AppendError::Full)) {
+            let event =
+                (topic, Content { topic: topic.get(), payload: rng.bytes(16), ..some_content() });
+            let mut outcome = self.append(std::slice::from_ref(&event))?;
+            // On the smallest segments one round may only make room for what it commits itself.
+            for _ in 0..3 {
+                if !matches!(outcome, Err(AppendError::Full)) {
+                    break;
+                }
                 self.free()?;
-                outcome = self.append(topic, content, self.now)?;
+                outcome = self.append(std::slice::from_ref(&event))?;
             }
             outcome.map_err(|e| format!("append: {e}"))?;
         }
-        self.sync().map_err(|e| format!("sync: {e}"))
+        self.sync().map_err(|e| format!("sync: {e}"))?;
+        self.broken.take().map_or(Ok(()), Err)
     }
 
     /// Moves every cursor to the durable end, so that the log may recycle everything.
@@ -176,10 +216,9 @@ impl<M: SimMedium> Session<M> {
         if self.log.cursors().is_empty() {
             match self.cursor("late") {
                 Ok(_) => {}
-                Err(AppendError::Full) if self.model.dropped => {
-                    self.set_policy(&Policy::DropOldest)
-                }
-                Err(error) => return Err(format!("no cursor on a full log: {error}")),
+                // A log that dropped by policy kept no room for one.
+                Err(AppendError::Full) if self.model.dropped => self.set_full(Full::DropOldest),
+                Err(other) => return Err(format!("no cursor on a full log: {other}")),
             }
         }
         let names: Vec<String> = self.model.cursors.keys().cloned().collect();
@@ -190,7 +229,6 @@ impl<M: SimMedium> Session<M> {
                 Err(other) => return Err(format!("commit on a full log: {other}")),
             }
         }
-        self.may_evict();
         Ok(())
     }
 
@@ -202,12 +240,25 @@ impl<M: SimMedium> Session<M> {
     pub fn act(&mut self, action: Action, rng: &mut Rng) -> Result<Answer, Stop> {
         self.tick(rng);
         let outcome = self.outcome(action, rng)?;
-        self.after(outcome)
+        let answer = self.after(outcome)?;
+        self.broken.take().map_or(Ok(answer), |why| Err(Stop::Broken(why)))
     }
 
     fn outcome(&mut self, action: Action, rng: &mut Rng) -> Result<Outcome<(), M>, Stop> {
         Ok(match action {
-            Action::Append => return self.append_random(rng),
+            Action::Append => return self.append_random(1, rng),
+            Action::Batch => return self.append_random(2 + rng.below(5), rng),
+            Action::GiveUp => {
+                let records = 1 + u32::from(rng.one_in(2));
+                self.log.give_up(records);
+                self.model.given_up += u64::from(records);
+                Ok(())
+            }
+            Action::ClockUnset => {
+                self.clock_is_unset(rng);
+                Ok(())
+            }
+            Action::SetClock => self.set_clock(rng),
             Action::Sync => self.sync(),
             Action::Topic => self.some_topic(rng).map(|_| ()),
             Action::Cursor => self.cursor(["kafka", "local", "archive"][rng.below(3)]).map(|_| ()),
@@ -222,7 +273,9 @@ impl<M: SimMedium> Session<M> {
                 self.commit(&name, offset, i64::try_from(rng.below(5)).unwrap_or(0))
             }
             Action::Release => {
-                for name in self.model.cursors.keys().cloned().collect::<Vec<_>>() {
+                let Model { cursors, full, .. } = &self.model;
+                let names = cursors.keys().filter(|name| full.counts(name));
+                for name in names.cloned().collect::<Vec<_>>() {
                     match self.commit(&name, self.log.durable(), -2) {
                         // It holds in memory, which is what frees the next segment.
                         Ok(()) | Err(AppendError::Full) => {}
@@ -236,7 +289,7 @@ impl<M: SimMedium> Session<M> {
                 let length = 1 + rng.below(64);
                 self.anchor(&name, &rng.bytes(length))
             }
-            Action::Maintain => self.log.maintain(1).map(|_| ()),
+            Action::Maintain => self.call(|log| log.maintain(1)).map(|_| ()),
             Action::Judge => {
                 judge(&mut self.log, &mut self.model).map_err(|why| match self.disk.is_dark() {
                     true => Stop::Power,
@@ -249,7 +302,6 @@ impl<M: SimMedium> Session<M> {
 
     /// Takes in what a step did. Refusals are answers; device errors end the session when the log says so.
     fn after(&mut self, outcome: Outcome<(), M>) -> Result<Answer, Stop> {
-        self.may_evict();
         self.model.durable = self.model.durable.max(self.log.durable());
         if let Some(why) = self.disk.misuse() {
             return Err(Stop::Broken(why));
@@ -264,95 +316,88 @@ impl<M: SimMedium> Session<M> {
         }
     }
 
-    fn set_policy(&mut self, policy: &Policy) {
-        self.policy = policy.clone();
-        self.model.dropped |= self.policy != Policy::Refuse;
-        self.log.set_full_policy(match policy {
-            Policy::Refuse => FullPolicy::Refuse,
-            Policy::DropOldest => FullPolicy::DropOldest,
-            Policy::Protect(cursors) => FullPolicy::Protect(cursors.iter().copied().collect()),
-        });
+    /// Calls the log for something that may write, and notes what the call may have dropped and where the log ends after it.
+    fn call<T>(
+        &mut self,
+        call: impl FnOnce(&mut Log<M, Vec<u8>>) -> Outcome<T, M>,
+    ) -> Outcome<T, M> {
+        // Cursors alone decide what a refusing log drops, and they are looked at below.
+        let refuses = self.model.full == Full::Refuse;
+        let next = if refuses { None } else { next_to_go(&mut self.disk.clone()) };
+        self.model.may_evict(self.log.cursors(), next);
+        let outcome = call(&mut self.log);
+        self.model.may_evict(self.log.cursors(), next);
+        self.fresh = false;
+        outcome
     }
 
-    /// What the policy lets go now; nothing takes it back.
-    fn may_evict(&mut self) {
-        match &self.policy {
-            Policy::Refuse => self.model.may_evict(self.log.cursors()),
-            Policy::DropOldest => self.model.may_evict_below(self.model.visible),
-            Policy::Protect(cursors) => {
-                let counts = self.log.cursors().iter().filter(|it| cursors.contains(&it.id));
-                let least = counts.map(|cursor| cursor.offset).min();
-                self.model.may_evict_below(least.unwrap_or(self.model.visible));
-            }
+    /// The same for a call that appends no records.
+    fn call_between<T>(
+        &mut self,
+        call: impl FnOnce(&mut Log<M, Vec<u8>>) -> Outcome<T, M>,
+    ) -> Outcome<T, M> {
+        let outcome = self.call(call);
+        if let Err(why) = self.model.ends_at(self.log.visible()) {
+            self.broken.get_or_insert(why);
         }
+        outcome
     }
 
-    /// The clock: mostly forward, sometimes back, far ahead or unset.
-    fn tick(&mut self, rng: &mut Rng) {
-        self.now = match rng.below(40) {
-            0 => 0,
-            1 => self.now.saturating_sub(86_400_000),
-            2 => self.now + (1 << 33),
-            _ => self.now + rng.bits() % 1000,
-        };
-        self.model.latest_now = self.model.latest_now.max(self.now);
-    }
-
-    fn append_random(&mut self, rng: &mut Rng) -> Result<Outcome<(), M>, Stop> {
-        let topic = match self.some_topic(rng) {
-            Ok(topic) => topic,
-            Err(error) => return Ok(Err(error)),
-        };
-        let length = if rng.one_in(30) { 3000 } else { rng.below(200) };
-        let key = rng.one_in(3).then(|| {
-            let length = if rng.one_in(20) { 255 } else { rng.below(20) };
-            rng.bytes(length)
-        });
-        let class = [Class::Critical, Class::Normal, Class::Bulk][rng.below(3)];
-        let content = Content { topic: topic.get(), class, key, payload: rng.bytes(length) };
-        self.append(topic, content, self.now).map_err(Stop::Broken)
+    fn append_random(&mut self, count: usize, rng: &mut Rng) -> Result<Outcome<(), M>, Stop> {
+        let mut events = Vec::with_capacity(count);
+        for _ in 0..count {
+            let topic = match self.some_topic(rng) {
+                Ok(topic) => topic,
+                Err(error) => return Ok(Err(error)),
+            };
+            let length = match count {
+                1 if rng.one_in(30) => 3000,
+                1 => rng.below(200),
+                _ => rng.below(60),
+            };
+            let key = rng.one_in(3).then(|| {
+                let length = if rng.one_in(20) { 255 } else { rng.below(20) };
+                rng.bytes(length)
+            });
+            let class = [Class::Critical, Class::Normal, Class::Bulk][rng.below(3)];
+            events.push((
+                topic,
+                Content { topic: topic.get(), class, key, payload: rng.bytes(length) },
+            ));
+        }
+        self.append(&events).map_err(Stop::Broken)
     }
 
     /// An append with its model; the outer error is a broken promise.
-    fn append(
-        &mut self,
-        topic: TopicId,
-        content: Content,
-        now: u64,
-    ) -> Result<Outcome<(), M>, String> {
-        self.append_batch(topic, vec![content], now)
-    }
-
-    fn append_batch(
-        &mut self,
-        topic: TopicId,
-        contents: Vec<Content>,
-        now: u64,
-    ) -> Result<Outcome<(), M>, String> {
-        let events = contents.iter().map(|Content { class, key, payload, .. }| Event {
-            topic,
-            class: *class,
-            key: key.as_deref(),
-            payload,
-        });
-        let events: Vec<Event<'_>> = events.collect();
-        let expected = self.model.visible..self.model.visible + contents.len() as u64;
-        match self.log.append_batch(&events, now) {
-            Ok(offsets) if offsets == expected => {
-                let epoch = self.log.epoch();
-                for (offset, content) in offsets.zip(contents) {
-                    self.model.name(epoch, offset, &content)?;
-                    self.model.records.insert(offset, Stored { epoch, now, content });
+    fn append(&mut self, contents: &[(TopicId, Content)]) -> Result<Outcome<(), M>, String> {
+        let stamp = self.stamp();
+        let attempts =
+            contents.iter().map(|(_, content)| Attempt { stamp, content: content.clone() });
+        let attempts: Vec<Attempt> = attempts.collect();
+        let now = self.now;
+        let outcome = match contents {
+            [one] => {
+                self.call(|log| log.append(&event_of(one), now)).map(|offset| offset..offset + 1)
+            }
+            many => {
+                let events: Vec<Event<'_>> = many.iter().map(event_of).collect();
+                self.call(|log| log.append_batch(&events, now))
+            }
+        };
+        match outcome {
+            Ok(given) => {
+                self.model.ends_at(given.start)?;
+                self.model.append(self.log.epoch(), attempts)?;
+                if given.end != self.model.visible || given.end != self.log.visible() {
+                    let Model { visible, .. } = self.model;
+                    return Err(format!("an append gave {given:?}, the log ends at {visible}"));
                 }
-                self.model.visible = expected.end;
-                self.model.in_flight.clear();
                 Ok(Ok(()))
             }
-            Ok(offsets) => Err(format!("append gave {offsets:?}, expected {expected:?}")),
             Err(error) => {
+                self.model.ends_at(self.log.visible())?;
                 if matches!(error, AppendError::Medium(_)) {
-                    let attempt = |content| Attempt { now, content };
-                    self.model.in_flight = contents.into_iter().map(attempt).collect();
+                    self.model.in_flight = attempts;
                 }
                 Ok(Err(error))
             }
@@ -370,7 +415,7 @@ impl<M: SimMedium> Session<M> {
     }
 
     fn topic(&mut self, name: &str) -> Outcome<TopicId, M> {
-        let topic = self.log.topic(name)?;
+        let topic = self.call_between(|log| log.topic(name))?;
         let id = topic.get();
         self.model.topics.entry(String::from(name)).or_insert_with(|| (id, false));
         Ok(topic)
@@ -384,14 +429,16 @@ impl<M: SimMedium> Session<M> {
     fn cursor(&mut self, name: &str) -> Outcome<CursorId, M> {
         let durable = self.log.durable();
         let new = self.log.cursors().iter().all(|cursor| cursor.name != name);
-        let cursor = self.model.cursors.entry(String::from(name)).or_default();
         if new {
-            *cursor = CursorModel::default();
+            let mut cursor = CursorModel::default();
             cursor.try_place(durable, 0);
+            self.model.cursors.insert(String::from(name), cursor);
         }
-        let id = self.log.cursor(name, durable)?;
-        if new {
+        let id = self.call_between(|log| log.cursor(name, durable))?;
+        if new && let Some(cursor) = self.model.cursors.get_mut(name) {
             cursor.acknowledge();
+            // The policy may count it, and did not know its number.
+            self.set_full(self.model.full.clone());
         }
         Ok(id)
     }
@@ -406,8 +453,10 @@ impl<M: SimMedium> Session<M> {
         if held >= found.offset {
             model.try_place(held, mark);
         }
-        self.log.commit(found.id, offset, mark)?;
-        model.stored.0 = model.places.len();
+        self.call_between(|log| log.commit(found.id, offset, mark))?;
+        if let Some(model) = self.model.cursors.get_mut(name) {
+            model.stored.0 = model.places.len();
+        }
         Ok(())
     }
 
@@ -416,10 +465,17 @@ impl<M: SimMedium> Session<M> {
         let Some(id) = found.map(|cursor| cursor.id) else { return Ok(()) };
         let model = self.model.cursors.entry(String::from(name)).or_default();
         model.anchors.push(bytes.to_vec());
-        self.log.set_anchor(id, bytes)?;
-        model.stored.1 = model.anchors.len();
+        self.call_between(|log| log.set_anchor(id, bytes))?;
+        if let Some(model) = self.model.cursors.get_mut(name) {
+            model.stored.1 = model.anchors.len();
+        }
         Ok(())
     }
+}
+
+fn event_of((topic, content): &(TopicId, Content)) -> Event<'_> {
+    let Content { class, key, payload, .. } = content;
+    Event { topic: *topic, class: *class, key: key.as_deref(), payload }
 }
 
 const fn some_content() -> Content {

@@ -34,7 +34,7 @@ fn live(seed: u64, steps: usize, cut_at: Option<u64>) -> Option<Session> {
 #[test]
 fn every_call_may_be_the_last_before_the_power_goes_and_recovery_may_be_cut_too() {
     let mut states = 0;
-    for seed in 0..230 {
+    for seed in 0..250 {
         let session = live(seed, 80, None).unwrap();
         let mutations = session.disk().counters().mutations();
         for cut_at in 0..mutations {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use edgelog_core::{Log, LogId, MountError, NorMedium};
+use edgelog_sim::model::Full;
 use edgelog_sim::oracle::mount_and_judge;
 use edgelog_sim::{NorChip, NorOp, Rng, Session, SimMedium, Stop, check, on_chip};
 
@@ -51,6 +52,32 @@ fn a_log_on_flash_lives_through_many_power_cuts_in_a_row() {
         40
     }
     let lives: u32 = (0..50).map(|seed| on_every_word!(lives, seed)).sum();
+    println!("{lives} lives checked");
+}
+
+#[test]
+fn a_log_on_flash_lives_through_many_cuts_of_its_first_frames_in_a_row() {
+    fn lives<const WORD: usize>(seed: u64) -> u32 {
+        let mut rng = Rng::new(seed);
+        let mut session = Session::create(blank::<WORD>(seed), id(seed)).unwrap();
+        session.set_full(Full::DropOldest);
+        session.disk().flash().set_strict_marginal(!rng.one_in(4));
+        for life in 0..60 {
+            let name = format!("word {WORD}, seed {seed}, life {life}");
+            let stop = session.work(&mut rng, if life % 20 == 0 { 30 } else { 3 });
+            assert!(matches!(stop, Ok(()) | Err(Stop::Power)), "{name}: {stop:?}");
+            let medium = session.disk().restart(rng.bits());
+            let mut model = session.end();
+            mount_and_judge(&medium, &mut model).unwrap_or_else(|why| panic!("{name}: {why}"));
+            session = Session::resume(medium, model).unwrap();
+            // Every byte of the words around the first frame, again and again.
+            session.disk().cut_in(rng.bits() % [6, 40, 90][rng.below(3)], rng.bits());
+        }
+        check(&session.disk().restart(1), &mut session.end())
+            .unwrap_or_else(|why| panic!("word {WORD}, seed {seed}: {why}"));
+        60
+    }
+    let lives: u32 = (0..60).map(|seed| on_every_word!(lives, seed)).sum();
     println!("{lives} lives checked");
 }
 

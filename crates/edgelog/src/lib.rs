@@ -74,8 +74,8 @@ mod view;
 
 pub use edgelog_core::{
     CURSOR_NAME_LEN_MAX, CURSORS_MAX, Class, Cursor, CursorId, CursorSet, FORMAT_VERSION,
-    FullPolicy, Gap, GapReason, Geometry, Identity, Item, KEY_LEN_MAX, LogId, MountError, Record,
-    TOPIC_NAME_LEN_MAX, TOPICS_MAX, TimeQuality, TimeSync, Topic, TopicId,
+    FullPolicy, Gap, GapReason, Geometry, Identity, Item, KEY_LEN_MAX, LogId, MountError, Part,
+    Record, TOPIC_NAME_LEN_MAX, TOPICS_MAX, TimeQuality, TimeSync, Topic, TopicId,
 };
 pub use edgelog_uplink::Error as ShippingStateError;
 pub use error::{AppendError, FileError, OpenError, ReadError};

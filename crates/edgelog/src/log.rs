@@ -5,7 +5,7 @@ use crate::event::{Event, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
 use crate::reader::Reader;
-use edgelog_core::{Cursor, CursorId, FullPolicy, Item, LogId, Topic, TopicId};
+use edgelog_core::{Cursor, CursorId, FullPolicy, Item, LogId, Part, Topic, TopicId};
 use edgelog_uplink::CURSOR_NAME as UPLINK_CURSOR;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -138,7 +138,7 @@ impl Log {
     /// [`AppendError`]: the name's length, too many cursors, a full log, or the file system's.
     pub fn cursor(&self, name: &str, start: u64) -> Result<CursorId, AppendError> {
         if name == UPLINK_CURSOR {
-            return Err(AppendError::Reserved { what: "cursor" });
+            return Err(AppendError::Reserved { what: Part::Cursor });
         }
         self.engine().cursor(name, start)
     }
@@ -152,7 +152,7 @@ impl Log {
         let mut engine = self.engine();
         // What was not acknowledged must not be passed over: this one cursor is moved by Kafka alone.
         if engine.cursors().iter().any(|known| known.id == cursor && known.name == UPLINK_CURSOR) {
-            return Err(AppendError::Reserved { what: "cursor" });
+            return Err(AppendError::Reserved { what: Part::Cursor });
         }
         engine.commit(cursor, offset, 0)
     }

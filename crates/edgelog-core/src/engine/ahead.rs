@@ -2,10 +2,10 @@
 
 use super::both;
 use super::medium::Medium;
-use super::segment::{WINDOW_LEN, frame_and_crc, read};
+use super::segment::{WINDOW_LEN, frame_and_crc, frame_at, read, written_behind};
 use crate::format::{
     CONTROL_BODY_MAX, Control, Crc, EPOCH_BODY_LEN, Form, FrameHeader, Kind, LONG_HEADER_LEN,
-    SHORT_HEADER_LEN,
+    OFFSET_MAX, SHORT_HEADER_LEN,
 };
 use crate::geometry::Geometry;
 use crate::place::{Found, Frame, Place, low_16, to_usize};
@@ -22,9 +22,11 @@ pub(crate) enum Want {
     Any,
 }
 
-/// Where a look ahead goes: from the place on, which did not validate.
+/// Where a look ahead goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead {
+    /// Where it begins: at the place, which did not validate, or further on.
+    pub(crate) from: u32,
     /// Where the segment, or the known part of it, ends.
     pub(crate) until: u32,
     /// No record at or above this offset can stand there: it would be one that a crash took away.
@@ -61,9 +63,10 @@ impl Budget {
 /// Bytes of payload that are always verified: at most this often the bytes looked at.
 const CHEAP: u32 = 1024;
 
-/// How many epoch frames a damaged stretch may have held for the frames behind it to be tried. An epoch frame behind the
+/// How many epochs a damaged epoch frame may have been ahead for the long frames behind it to be believed: a mount leaves one out for
+/// each 40 torn bytes that it finds, and every one more makes it more likely that garbage looks like a frame. An epoch frame behind the
 /// damage tells the epochs itself, so this limits only what stands before the next one.
-const EPOCHS_AHEAD: u32 = 8;
+const EPOCHS_AHEAD: u32 = 1 << 16;
 
 /// Bytes of the smallest epoch frame.
 pub(crate) const EPOCH_FRAME_LEN: u32 = LONG_HEADER_LEN + EPOCH_BODY_LEN;
@@ -84,16 +87,75 @@ pub(crate) async fn next_frame<M: Medium>(
     };
     budget.epoch = Some(epoch);
     let until = epoch.map_or(ahead.until, |found| found.resumed_from);
-    let before = Ahead { until, ..ahead };
-    let any = look_ahead(medium, place, before, Want::Any, budget).await?;
+    let any = look_ahead(medium, place, Ahead { until, ..ahead }, Want::Any, budget).await?;
     Ok(any.or(epoch))
 }
+
+/// The first frame that validates and is what is wanted, and is no coincidence.
+#[both(AFIT)]
+pub(crate) async fn look_ahead<M: Medium>(
+    medium: &mut M,
+    place: &Place,
+    mut ahead: Ahead,
+    want: Want,
+    budget: &mut Budget,
+) -> Result<Option<Found>, M::Error> {
+    while let Some(found) = first_valid(medium, place, ahead, want, budget).await? {
+        if is_believed(medium, place, &found, budget).await? {
+            return Ok(Some(found));
+        }
+        ahead.from = found.frame.position + medium.geometry().align();
+    }
+    Ok(None)
+}
+
+/// Whether what was found is no coincidence. Behind much damage a frame validates with any of many offsets, or of later epochs, so that
+/// bytes which look like thousands of frames would hit on one; what follows it must bear it out: the next frame, an epoch frame that resumed where it ends, or
+/// nothing at all.
+#[both(AFIT)]
+async fn is_believed<M: Medium>(
+    medium: &mut M,
+    place: &Place,
+    found: &Found,
+    budget: &mut Budget,
+) -> Result<bool, M::Error> {
+    // What an epoch frame is bound to stands in its body, which alone is no coincidence.
+    let places = u64::from((found.frame.position - place.position) / SHORT_HEADER_LEN).max(1);
+    if found.frame.is_epoch() || places.saturating_mul(found.choices) <= COINCIDENCES {
+        return Ok(true);
+    }
+    let until = medium.geometry().segment_size();
+    let mut next = *place;
+    next.jump(found);
+    next.pass(&found.frame);
+    if frame_at(medium, &next, until).await?.is_some() {
+        return Ok(true);
+    }
+    let ahead = Ahead { from: next.position, until, below: OFFSET_MAX };
+    let epoch = first_valid(medium, &next, ahead, Want::Epoch, budget).await?;
+    if epoch.is_some_and(|epoch| epoch.resumed_from == next.position) {
+        return Ok(true);
+    }
+    let slot = medium.geometry().slot(next.generation);
+    let written = written_behind(medium, slot, found.frame.position).await?;
+    Ok((found.frame.length.saturating_sub(BLANK_END)..=found.frame.length).contains(&written))
+}
+
+/// How many places, times the epochs and offsets that a frame may validate with, may have been tried for it to be believed without more:
+/// the CRC then still has 20 bits to say no.
+const COINCIDENCES: u64 = 4096;
+
+/// Epochs after the one in force that a short frame is tried with: as many epoch frames may be damaged before it.
+const EPOCHS_NEAR: u32 = 8;
+
+/// Erased bytes that a record may end with and still be told from bytes that say they go on to where nothing is.
+const BLANK_END: u32 = 64;
 
 /// The first frame behind the place that validates and is what is wanted, with what it is bound to: the epoch in force or, when
 /// epoch frames were damaged, one of the next; the offset of the place or, when records were damaged, one of the next.
 /// Costs one pass over the headers, the verifying of short frames, and of at most `budget` bytes of long ones.
 #[both(AFIT)]
-pub(crate) async fn look_ahead<M: Medium>(
+async fn first_valid<M: Medium>(
     medium: &mut M,
     place: &Place,
     ahead: Ahead,
@@ -103,8 +165,8 @@ pub(crate) async fn look_ahead<M: Medium>(
     let geometry = medium.geometry();
     let slot = geometry.slot(place.generation);
     let mut window = [0; WINDOW_LEN];
-    let (mut window_at, mut loaded) = (place.position, 0);
-    let mut position = place.position.saturating_add(geometry.align());
+    let (mut window_at, mut loaded) = (ahead.from, 0);
+    let mut position = ahead.from;
     while position.saturating_add(SHORT_HEADER_LEN) <= ahead.until {
         let wanted = LONG_HEADER_LEN.min(ahead.until - position);
         if position + wanted > window_at + loaded {
@@ -158,7 +220,7 @@ async fn bounds<M: Medium>(
         return epoch_bounds(medium, header, position, place, ahead).await;
     }
     let held = (position - place.position) / SHORT_HEADER_LEN;
-    let epochs = ((position - place.position) / EPOCH_FRAME_LEN).min(EPOCHS_AHEAD);
+    let epochs = if position - place.position < EPOCH_FRAME_LEN { 0 } else { EPOCHS_AHEAD };
     let plausible = match header.kind {
         Kind::Record => usize::from(header.topic) < TOPICS_MAX,
         Kind::Control => !header.has_key && header.payload_len <= CONTROL_BODY_MAX,
@@ -171,11 +233,8 @@ async fn bounds<M: Medium>(
     let bounds = match header.form {
         Form::Short { .. } => {
             let most = place.offset.saturating_add(u64::from(held)).min(last);
-            Bounds {
-                epochs: (place.epoch, place.epoch),
-                offsets: (place.offset, most),
-                resumed_from: position,
-            }
+            let epochs = (place.epoch, place.epoch.saturating_add(epochs.min(EPOCHS_NEAR)));
+            Bounds { epochs, offsets: (place.offset, most), resumed_from: position }
         }
         Form::Long { offset_low, .. } => {
             let skipped = u32::from(offset_low.wrapping_sub(low_16(place.offset)));
@@ -224,10 +283,33 @@ impl Bounds {
     fn find(&self, frame: Frame, crc: &Crc) -> Option<Found> {
         let Self { epochs: (first, last), offsets: (least, most), resumed_from } = *self;
         let stored = frame.header.crc;
-        (first..=last).find_map(|epoch| {
-            let of = |near| crc.offset_of_frame(epoch, near, stored);
-            let offset = [least, most].map(of).into_iter().find(|o| (least..=most).contains(o))?;
-            Some(Found { frame, epoch, offset, resumed_from })
-        })
+        // A long frame tells its offset, and then the CRC its epoch.
+        let one_offset = least == most;
+        let (first, last) = if one_offset {
+            let epoch = crc.epoch_of_frame(least, stored);
+            if epoch < first || epoch > last {
+                return None;
+            }
+            (epoch, epoch)
+        } else {
+            (first, last)
+        };
+        let mut epoch = first;
+        loop {
+            // Both ends may have different upper halves.
+            for near in [least, most] {
+                let offset = crc.offset_of_frame(epoch, near, stored);
+                if least <= offset && offset <= most {
+                    // The further away what it is bound to, the likelier a coincidence.
+                    let epochs = u64::from(epoch - self.epochs.0) + 1;
+                    let choices = epochs.saturating_mul((offset - least).saturating_add(1));
+                    return Some(Found { frame, epoch, offset, resumed_from, choices });
+                }
+            }
+            if epoch >= last {
+                return None;
+            }
+            epoch += 1;
+        }
     }
 }

@@ -15,7 +15,8 @@ use heapless::Deque;
 /// A place in a log for reading backwards, to be handed to [`Log::read_back`](super::Log::read_back).
 ///
 /// Frames only point forwards, so a segment is walked to find its last records, and the places of the last `N` (at least 1; 64 bytes
-/// each) are kept: reading a segment of n records costs n / `N` walks over it.
+/// each) are kept: reading a segment of n records costs n / `N` walks over it. Name `N` or the type (`BackReader::<8>::before`,
+/// `let reader: BackReader =`): `N` alone is not inferred.
 #[derive(Clone, Debug)]
 pub struct BackReader<const N: usize = 8> {
     offset: u64,
@@ -74,17 +75,18 @@ impl<const N: usize> BackReader<N> {
             return Ok(Some(Item::Gap(self.gap(place.offset + 1, reason))));
         }
         match frame_into(medium, &place, ring.until(place.generation), buffer).await? {
-            Ok(Some(frame)) => {
+            Some(frame) => {
+                let record = Record::of(&place, &frame, &ring.geometry, buffer)
+                    .map_err(|needed| ReadError::BufferTooSmall { needed })?;
                 self.places.pop_back();
                 self.offset = place.offset;
-                Ok(Some(Item::Record(Record::of(&place, &frame, &ring.geometry, buffer))))
+                Ok(Some(Item::Record(record)))
             }
-            Ok(None) => {
+            None => {
                 // It was there a moment ago: the device, or its owner, took it away.
                 self.places.pop_back();
                 Ok(Some(Item::Gap(self.gap(place.offset, reason))))
             }
-            Err(needed) => Err(ReadError::BufferTooSmall { needed }),
         }
     }
 
@@ -101,11 +103,11 @@ impl<const N: usize> BackReader<N> {
         ring: &Ring,
         header: SegmentHeader,
     ) -> Result<u64, ReadError<M::Error>> {
-        let mut at = At::start(header, GapReason::Damaged);
+        let mut at = At::start(&header, &ring.geometry, GapReason::Damaged);
         let mut end = header.base_offset;
         while at.place.generation == header.generation && at.place.offset < self.offset {
             end = at.place.offset;
-            if let Some((place, _)) = at.step(medium, ring, u64::MAX, &mut []).await? {
+            if let Some((place, _)) = at.step(medium, ring, &mut []).await? {
                 if self.places.is_full() {
                     self.places.pop_front();
                 }

@@ -6,14 +6,13 @@ mod room;
 use super::back::BackReader;
 use super::both;
 use super::medium::Medium;
-use super::mount::{Mounted, mount};
+use super::mount::{Mounted, mount, note_len};
 use super::reader::{Reader, seek_time};
 use super::ring::Ring;
 use crate::clock::Clock;
-use crate::error::{AppendError, MountError, ReadError};
+use crate::error::{AppendError, MountError, Part, ReadError};
 use crate::format::{
-    FrameHeader, KEY_LEN_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, PAYLOAD_LEN_MAX,
-    SEGMENT_HEADER_LEN, SegmentHeader,
+    FrameHeader, KEY_LEN_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, PAYLOAD_LEN_MAX, SegmentHeader,
 };
 use crate::item::Item;
 use crate::place::to_usize;
@@ -53,8 +52,8 @@ pub struct Log<M, B, S = Memory> {
     ready_before: bool,
     /// Cursors, by their id, whose commit holds in memory and found no room on the medium.
     unsaved: CursorSet,
-    /// Records that the application gave up and that have no offsets yet.
-    refused: u32,
+    /// Of the records that the application gave up and that have no offsets yet, those that are noted on the medium.
+    refused_noted: u32,
     clock: Clock,
     poisoned: bool,
 }
@@ -82,8 +81,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// The log has its own [`Memory`].
     ///
     /// Everything found is durable afterwards: an owner that was killed may have left bytes that were written and not synced.
-    /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header otherwise, and on rings of up to 16
-    /// segments), one pass over the newest segment, and one sync.
+    /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header twice otherwise, and on rings of up
+    /// to 16 segments), one pass over the newest segment, and one sync.
     /// Power loss: changes nothing.
     ///
     /// # Errors
@@ -109,7 +108,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         now_ms: u64,
     ) -> Result<Self, MountError<M::Error>> {
         match Ring::survey(&mut medium).await {
-            Ok(ring) => Err(MountError::Exists(ring.log)),
+            Ok(ring) => Err(MountError::Exists(ring.newest.log)),
             Err(MountError::NoLog { .. }) => Self::begin(medium, buffer, memory, id, now_ms).await,
             Err(other) => Err(other),
         }
@@ -163,8 +162,6 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<Self, MountError<M::Error>> {
         memory.borrow_mut().forget();
         let newest = SegmentHeader {
-            geometry: medium.geometry(),
-            slot: 0,
             log: id,
             generation: 0,
             base_offset: 0,
@@ -174,7 +171,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             refused: 0,
             clock_unset: false,
         };
-        let mut log = Self::from_mounted(medium, buffer, memory, Mounted::new(Ring::of(newest)));
+        let ring = Ring::of(newest, medium.geometry());
+        let mut log = Self::from_mounted(medium, buffer, memory, Mounted::new(ring));
         log.write_header(newest).await.map_err(|error| match error {
             AppendError::Medium(error) => MountError::Medium(error),
             AppendError::TooLarge { frame_bytes, .. } => {
@@ -192,9 +190,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         memory: S,
         mounted: Mounted,
     ) -> Result<Self, MountError<M::Error>> {
-        medium.adopt(mounted.ring.newest.slot);
+        medium.adopt(mounted.ring.geometry.slot(mounted.ring.newest.generation));
         medium.sync().await?;
-        Ok(Self::from_mounted(medium, buffer, memory, mounted))
+        let log = Self::from_mounted(medium, buffer, memory, mounted);
+        let (needed, given) = (to_usize(log.header_len_max()), log.buffer.as_ref().len());
+        if needed > given { Err(MountError::BufferTooSmall { needed }) } else { Ok(log) }
     }
 
     fn from_mounted(medium: M, buffer: B, memory: S, mounted: Mounted) -> Self {
@@ -203,6 +203,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let resumed_from = ring.end.position;
         ring.end.position = resume_at;
         let durable = ring.end.offset;
+        let refused_noted = memory.borrow().refused;
         Self {
             medium,
             buffer,
@@ -220,7 +221,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             next_is_ready,
             ready_before: next_is_ready,
             unsaved: CursorSet::default(),
-            refused: 0,
+            refused_noted,
             clock: Clock::default(),
             poisoned: false,
         }
@@ -230,8 +231,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ///
     /// `now_ms`: ms since 1970-01-01 UTC, or uptime after [`clock_is_unset`](Self::clock_is_unset). A clock that runs backwards is
     /// held at the last record's time.
-    /// Costs one program of the frame and no read; when the segment is full also one sync, one program of the next segment's
-    /// header and a sync, and an erase unless [`maintain`](Self::maintain) did it before. The first append of a mount costs one frame
+    /// Costs one program of the frame and no read (one or two headers, near the segment's end, while the next segment is not ready);
+    /// when the segment is full also one sync, one program of the next segment's header and a sync, and an erase unless [`maintain`](Self::maintain) did it before. The first append of a mount costs one frame
     /// and one sync more.
     /// Power loss before the sync: the record is whole or absent.
     ///
@@ -296,13 +297,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// The device failed; the log is poisoned, and what was durable before still is.
     pub async fn sync(&mut self) -> Result<u64, AppendError<M::Error>> {
         self.usable()?;
-        if !self.synced {
-            self.poisoned = true;
-            self.medium.sync().await?;
-            self.poisoned = false;
-            self.synced = true;
-        }
-        self.durable = self.ring.end.offset;
+        self.note_refused().await?;
+        self.flush().await?;
         Ok(self.durable)
     }
 
@@ -350,7 +346,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// [policy](Self::set_full_policy) lets it go. Call it when there is time, so that [`append`](Self::append) never erases.
     ///
     /// `erases`: how many erases there is time for; one is ever enough. Gives whether the next segment is ready.
-    /// The log remembers over restarts (one 24-byte frame), so that a segment is erased once however often the power goes.
+    /// The log remembers over restarts (one 24-byte frame, and the mount's epoch), so that a segment is erased once however often the
+    /// power goes. In a segment's last 64 bytes (128 with 32-byte words) that has no room: a mount that appends nothing then erases
+    /// again.
     /// Power loss: the segment that was being erased is erased again; its records had been released by every cursor that counts.
     ///
     /// # Errors
@@ -358,7 +356,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// The medium's. A failed erase may be tried again.
     pub async fn maintain(&mut self, erases: u32) -> Result<bool, AppendError<M::Error>> {
         self.usable()?;
-        if !self.next_is_ready && erases > 0 && self.next_is_free().await? {
+        // A boot that appends nothing does not erase what it cannot take a note of, or the next one would erase it again.
+        let noted = self.opened || self.fits(note_len(&self.ring.geometry), 0);
+        if !self.next_is_ready && erases > 0 && noted && self.next_is_free().await? {
             self.make_ready().await?;
         }
         Ok(self.next_is_ready)
@@ -367,19 +367,29 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// Says that the application gave up `records` events that the log refused. They take offsets when the next segment is opened, and
     /// readers get a [`Gap`](crate::Gap) with the reason [`Refused`](crate::GapReason::Refused), so that nothing is lost in silence.
     ///
-    /// Costs nothing by itself. Power loss before the next segment was opened: they are not counted.
+    /// Costs nothing by itself; the next [`sync`](Self::sync) takes a note of them where a full log has room for it (a 24-byte frame, each
+    /// time that they have become twice as many). Power loss: those since the last note are not counted.
     pub fn give_up(&mut self, records: u32) {
-        self.refused = self.refused.saturating_add(records);
+        let refused = &mut self.state_mut().refused;
+        *refused = refused.saturating_add(records);
+    }
+
+    /// Records that were [given up](Self::give_up) and have no offsets yet.
+    pub fn given_up(&self) -> u32 {
+        self.state().refused
     }
 
     /// What to do when the log is full; [`FullPolicy::Refuse`] unless set. Not stored: set it after each mount.
+    ///
+    /// While old records are dropped nothing is kept in reserve: create cursors before, or a log that then refuses may have no room for the
+    /// first one.
     pub fn set_full_policy(&mut self, full: FullPolicy) {
         self.full = full;
     }
 
     /// The log's id.
     pub fn id(&self) -> LogId {
-        self.ring.log
+        self.ring.newest.log
     }
 
     /// The epoch of the last append, or of the log's end when nothing was appended since it was mounted.
@@ -454,8 +464,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     }
 
     /// Ends the log without writing and gives medium and buffer back.
-    pub fn into_parts(self) -> (M, B) {
-        (self.medium, self.buffer)
+    pub fn into_parts(self) -> (M, B, S) {
+        (self.medium, self.buffer, self.memory)
     }
 
     fn usable(&self) -> Result<(), AppendError<M::Error>> {
@@ -477,10 +487,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let mut frame_bytes = 0usize;
         for event in events {
             if event.key.is_some_and(|key| key.len() > KEY_LEN_MAX) {
-                return Err(AppendError::BadLength { what: "key", limit: KEY_LEN_MAX });
+                return Err(AppendError::BadLength { what: Part::Key, limit: KEY_LEN_MAX });
             }
             if self.state().topic(event.topic).is_none() {
-                return Err(AppendError::Unknown { what: "topic" });
+                return Err(AppendError::Unknown { what: Part::Topic });
             }
             let key = event.key.map_or(0, |key| key.len() + 1);
             let payload_at = (to_usize(LONG_HEADER_LEN) + key).next_multiple_of(align);
@@ -488,13 +498,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             frame_bytes = frame_bytes.saturating_add(length.saturating_mul(align));
         }
         if self.ring.end.offset.saturating_add(events.len() as u64) > OFFSET_MAX {
-            return Err(AppendError::TooMany { what: "record", limit: usize::MAX });
+            return Err(AppendError::TooMany { what: Part::Record, limit: usize::MAX });
         }
         // Records must fit an empty segment beside the largest snapshot, or they could never be stored.
         let segment_room = geometry
             .segment_size()
             .saturating_sub(CONTROL_RESERVE)
-            .saturating_sub(geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len()));
+            .saturating_sub(self.next_header_len());
         let limit = to_usize(segment_room.min(PAYLOAD_LEN_MAX)).min(self.buffer.as_ref().len());
         match u32::try_from(frame_bytes) {
             Ok(length) if frame_bytes <= limit => Ok(length),

@@ -80,3 +80,46 @@ pub trait Medium {
     /// What is durable is unknown beyond the last successful sync. The engine then refuses further appends until the log is mounted again.
     async fn sync(&mut self) -> Result<(), Self::Error>;
 }
+
+/// A medium that is only lent: its owner has it again when the log is dropped.
+#[both(AFIT)]
+impl<M: Medium> Medium for &mut M {
+    type Error = M::Error;
+
+    fn geometry(&self) -> Geometry {
+        (**self).geometry()
+    }
+
+    fn is_write_once(&self) -> bool {
+        (**self).is_write_once()
+    }
+
+    fn is_unreadable(&self, error: &Self::Error) -> bool {
+        (**self).is_unreadable(error)
+    }
+
+    async fn read(
+        &mut self,
+        slot: u32,
+        position: u32,
+        bytes: &mut [u8],
+    ) -> Result<(), Self::Error> {
+        (**self).read(slot, position, bytes).await
+    }
+
+    async fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+        (**self).program(slot, position, bytes).await
+    }
+
+    async fn erase(&mut self, slot: u32) -> Result<(), Self::Error> {
+        (**self).erase(slot).await
+    }
+
+    fn adopt(&mut self, slot: u32) {
+        (**self).adopt(slot);
+    }
+
+    async fn sync(&mut self) -> Result<(), Self::Error> {
+        (**self).sync().await
+    }
+}

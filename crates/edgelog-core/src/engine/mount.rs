@@ -66,25 +66,34 @@ pub(crate) async fn mount<M: Medium>(
         mounted.damaged += committed - end.offset;
         end.offset = committed;
     }
-    mounted.torn_bytes = written_behind(medium, ring.newest.slot, end.position).await?;
+    mounted.torn_bytes =
+        written_behind(medium, ring.geometry.slot(end.generation), end.position).await?;
     mounted.epochs_lost = mounted.torn_bytes.div_ceil(EPOCH_FRAME_LEN);
     mounted.resume_at = resume_at(medium, end, mounted.torn_bytes);
     let next = ring.newest.generation.saturating_add(1);
     match read_header(medium, ring.geometry.slot(next)).await? {
-        Header::Dirty { ours: true, .. } => {
-            // The newest segment may have lost its header, and with it every epoch that was given in it.
-            let given = ring.geometry.segment_size().div_ceil(EPOCH_FRAME_LEN);
-            mounted.epochs_lost = mounted.epochs_lost.saturating_add(given);
-        }
-        Header::Dirty { blank: true, .. } => {
+        Header::Dirty { blank: true } => {
             // Without room for a note the slot may have been erased again since, and that erase may have been cut.
             let noted = state.ready_generation == next;
             let room = ring.geometry.segment_size().saturating_sub(mounted.resume_at);
-            mounted.next_is_ready = noted && room >= note_len(&ring.geometry);
+            mounted.next_is_ready = noted
+                && room >= note_len(&ring.geometry)
+                && written_behind(medium, ring.geometry.slot(next), 0).await? == 0;
         }
-        _ => {}
+        Header::Valid(older) if older.generation < next => {}
+        // The newest segment may have lost its header, and with it every epoch that was given in it. Once is enough.
+        _ if state.epochs_left_out => {}
+        _ => {
+            let given = epochs_in_a_segment(&ring.geometry);
+            mounted.epochs_lost = mounted.epochs_lost.saturating_add(given);
+        }
     }
     Ok(mounted)
+}
+
+/// Epochs that one segment's bytes can have given at the most.
+const fn epochs_in_a_segment(geometry: &Geometry) -> u32 {
+    geometry.segment_size().div_ceil(EPOCH_FRAME_LEN)
 }
 
 /// Bytes that a mount must have room for to note that a segment is ready, or no longer is: its epoch and the note.
@@ -113,19 +122,24 @@ pub(crate) async fn walk<M: Medium>(
     at_invalid: AtInvalid,
 ) -> Result<u64, MountError<M::Error>> {
     let until = ring.geometry.segment_size();
-    let ahead = Ahead { until, below: OFFSET_MAX };
     let mut damaged = 0;
     let mut budget = Budget::new(&ring.geometry);
     // Everything before this position is known to have been durable.
     let mut proven = 0;
     loop {
-        if let Some(frame) = frame_at(medium, &ring.end, until).await? {
+        let mut frame = frame_at(medium, &ring.end, until).await?;
+        if frame.is_none() {
+            // Once more: a read that was disturbed must not end the log before its end.
+            frame = frame_at(medium, &ring.end, until).await?;
+        }
+        if let Some(frame) = frame {
             damaged += take_frame(medium, ring, state, &frame).await?;
             continue;
         }
         if at_invalid == AtInvalid::Stop {
             return Ok(damaged);
         }
+        let ahead = Ahead { from: ring.end.position, until, below: OFFSET_MAX };
         // Frames that no sync followed prove nothing: they and the hole before them were never durable together.
         if ring.end.position >= proven {
             match look_ahead(medium, &ring.end, ahead, Want::Synced, &mut budget).await? {
@@ -159,8 +173,12 @@ async fn take_frame<M: Medium>(
         return Ok(0);
     }
     let end = &mut ring.end;
+    let given = epochs_in_a_segment(&ring.geometry);
     let take = |control: Option<Control<'_>>| {
         let Some(control) = control else { return Ok(0) };
+        if let Control::Epoch { epoch, previous, .. } = control {
+            state.epochs_left_out |= epoch.saturating_sub(previous) > given;
+        }
         state.apply(&control).map_err(|_| MountError::TooMany)?;
         Ok(end.take(&control))
     };

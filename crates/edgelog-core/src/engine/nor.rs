@@ -16,7 +16,11 @@ use core::ops::Range;
 /// touched. What returned before stays.
 ///
 /// Flash with error correction may refuse to read a torn word. `NorFlash` has no common word for that error, so
-/// [`with_unreadable`](Self::with_unreadable) says which of the driver's it is; otherwise it counts as a failing device.
+/// [`with_unreadable`](Self::with_unreadable) says which of the driver's it is; otherwise it counts as a failing device, and one
+/// torn word keeps the log from being mounted. Where such a read raises an interrupt (the NMI of some STM32), the driver has to
+/// make an error of it.
+///
+/// Erased bytes must read as 0xFF. For flash that erases to 0x00, implement [`Medium`].
 ///
 /// ```
 /// use edgelog_core::{Class, Event, Log, LogId, NorMedium};

@@ -4,14 +4,15 @@ use super::ahead::{Ahead, Budget, next_frame};
 use super::both;
 use super::medium::Medium;
 use super::ring::Ring;
-use super::segment::{Header, frame_at, frame_into, read_header, with_control};
+use super::segment::{Header, frame_into, read_header, with_control};
 use crate::error::ReadError;
 use crate::format::{Control, Kind, SegmentHeader};
+use crate::geometry::Geometry;
 use crate::item::{Item, Record};
 use crate::place::{Frame, Place};
 use crate::types::{Gap, GapReason};
 
-/// A place in a log, to be handed to [`Log::read`](super::Log::read). It holds no reference and costs nothing to keep.
+/// A place in a log, to be handed to [`Log::read`](super::Log::read). It holds no reference and takes some 160 bytes.
 #[derive(Clone, Debug)]
 pub struct Reader {
     offset: u64,
@@ -26,9 +27,10 @@ pub(crate) async fn seek_time<M: Medium>(
     time: u64,
 ) -> Result<u64, ReadError<M::Error>> {
     let older = |header: &SegmentHeader| header.base_time < time;
-    let mut at = At::start(ring.last_where(medium, older).await?, GapReason::Evicted);
+    let from = ring.last_where(medium, older).await?;
+    let mut at = At::start(&from, &ring.geometry, GapReason::Evicted);
     while at.place.offset < ring.end.offset {
-        if let Some((place, frame)) = at.step(medium, ring, u64::MAX, &mut []).await?
+        if let Some((place, frame)) = at.step(medium, ring, &mut []).await?
             && place.time_of(&frame.header) >= time
         {
             return Ok(place.offset);
@@ -40,7 +42,6 @@ pub(crate) async fn seek_time<M: Medium>(
 /// Where in which segment. The place's offset is greater than the reader's when records before it are gone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At {
-    header: SegmentHeader,
     pub(crate) place: Place,
     reason: GapReason,
     /// What looking ahead may still cost in this segment.
@@ -80,7 +81,8 @@ impl Reader {
                 _ => {
                     let offset = self.offset;
                     let from = |header: &SegmentHeader| header.base_offset <= offset;
-                    At::start(ring.last_where(medium, from).await?, GapReason::Evicted)
+                    let from = ring.last_where(medium, from).await?;
+                    At::start(&from, &ring.geometry, GapReason::Evicted)
                 }
             };
             if at.place.offset > self.offset {
@@ -90,37 +92,41 @@ impl Reader {
                 self.at = Some(at);
                 return Ok(Some(Item::Gap(gap)));
             }
-            let found = at.step(medium, ring, self.offset, buffer).await?;
-            self.at = Some(at);
+            let found = at.step(medium, ring, buffer).await?;
             if let Some((place, frame)) = found
                 && place.offset >= self.offset
             {
-                self.offset = at.place.offset;
-                return Ok(Some(Item::Record(Record::of(&place, &frame, &ring.geometry, buffer))));
+                let record = Record::of(&place, &frame, &ring.geometry, buffer)
+                    .map_err(|needed| ReadError::BufferTooSmall { needed })?;
+                (self.offset, self.at) = (at.place.offset, Some(at));
+                return Ok(Some(Item::Record(record)));
             }
+            self.at = Some(at);
         }
     }
 }
 
 #[both(AFIT)]
 impl At {
-    pub(crate) const fn start(header: SegmentHeader, reason: GapReason) -> Self {
+    pub(crate) const fn start(
+        header: &SegmentHeader,
+        geometry: &Geometry,
+        reason: GapReason,
+    ) -> Self {
         Self {
-            header,
-            place: Place::start_of(&header),
+            place: Place::start_of(header, geometry),
             reason,
-            budget: Budget::new(&header.geometry),
+            budget: Budget::new(geometry),
             ends: None,
         }
     }
 
-    /// One frame, one jump over damage, or one segment further. Gives a record's frame and where it stands.
-    /// The buffer needs room only for records from `wanted` on.
+    /// One frame, one jump over damage, or one segment further. Gives a record's frame and where it stands; the buffer holds it if it
+    /// has room.
     pub(crate) async fn step<M: Medium>(
         &mut self,
         medium: &mut M,
         ring: &Ring,
-        wanted: u64,
         buffer: &mut [u8],
     ) -> Result<Option<(Place, Frame)>, ReadError<M::Error>> {
         if !self.is_newest(ring) {
@@ -133,21 +139,12 @@ impl At {
             if let Some(next) = next
                 && self.place.offset >= next.previous_end()
             {
-                *self = Self::start(next, GapReason::Refused);
+                *self = Self::start(&next, &ring.geometry, GapReason::Refused);
                 return Ok(None);
             }
         }
         let until = ring.until(self.place.generation);
-        let frame = match frame_into(medium, &self.place, until, buffer).await? {
-            Ok(frame) => frame,
-            Err(needed) => match frame_at(medium, &self.place, until).await? {
-                Some(frame) if frame.header.kind == Kind::Record && self.place.offset >= wanted => {
-                    return Err(ReadError::BufferTooSmall { needed });
-                }
-                passed_over => passed_over,
-            },
-        };
-        let Some(frame) = frame else {
+        let Some(frame) = frame_into(medium, &self.place, until, buffer).await? else {
             self.skip_invalid(medium, ring, until).await?;
             return Ok(None);
         };
@@ -191,17 +188,17 @@ impl At {
                 self.reason = GapReason::Evicted;
             } else {
                 let next = ring.next_header(medium, self.place.generation).await?;
-                *self = Self::start(next, GapReason::Evicted);
+                *self = Self::start(&next, &ring.geometry, GapReason::Evicted);
             }
             return Ok(());
         }
         let next = ring.next_header(medium, self.place.generation).await?;
         let below = if self.is_newest(ring) { ring.end.offset } else { next.previous_end() };
         if !self.is_newest(ring) && below == self.place.offset {
-            *self = Self::start(next, GapReason::Refused);
+            *self = Self::start(&next, &ring.geometry, GapReason::Refused);
             return Ok(());
         }
-        let ahead = Ahead { until, below };
+        let ahead = Ahead { from: self.place.position, until, below };
         if let Some(found) = next_frame(medium, &self.place, ahead, &mut self.budget).await? {
             if self.place.jump(&found) > 0 {
                 self.reason = GapReason::Damaged;
@@ -216,9 +213,10 @@ impl At {
 
     /// Whether the segment is still the one that was entered, and was not recycled under a reader that does not own the log.
     async fn is_still_there<M: Medium>(&self, medium: &mut M) -> Result<bool, M::Error> {
-        Ok(match read_header(medium, self.header.slot).await? {
+        let slot = medium.geometry().slot(self.place.generation);
+        Ok(match read_header(medium, slot).await? {
             Header::Valid(header) => {
-                header.log == self.header.log && header.generation == self.header.generation
+                header.log == self.place.log && header.generation == self.place.generation
             }
             // Being recycled at this moment, or rotten; frames are believed by their own CRC in any case.
             _ => true,
@@ -233,6 +231,6 @@ impl At {
     }
 
     const fn is_newest(&self, ring: &Ring) -> bool {
-        self.header.generation == ring.newest.generation
+        self.place.generation == ring.newest.generation
     }
 }

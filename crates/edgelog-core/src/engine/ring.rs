@@ -12,7 +12,6 @@ use crate::types::LogId;
 /// The live segments of a mounted log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ring {
-    pub(crate) log: LogId,
     pub(crate) geometry: Geometry,
     /// The oldest generation with a valid header.
     pub(crate) oldest: u64,
@@ -22,35 +21,43 @@ pub(crate) struct Ring {
     pub(crate) end: Place,
 }
 
+/// How often a view looks for the newest segment while a writer recycles one after the other.
+const SURVEYS: u32 = 8;
+
 /// Rings of at most this many segments are read whole: searching them would not read less.
 const LINEAR_MAX: u32 = 16;
 
 #[both(AFIT)]
 impl Ring {
-    pub(crate) const fn of(newest: SegmentHeader) -> Self {
+    pub(crate) const fn of(newest: SegmentHeader, geometry: Geometry) -> Self {
         Self {
-            log: newest.log,
-            geometry: newest.geometry,
+            geometry,
             oldest: newest.generation,
             newest,
-            end: Place::start_of(&newest),
+            end: Place::start_of(&newest, &geometry),
         }
     }
 
     /// Finds the newest and oldest live segment: by binary search, or from all headers when what the search meets is not a
     /// healthy ring. The end is that of the newest one's header; walk from there.
     pub(crate) async fn survey<M: Medium>(medium: &mut M) -> Result<Self, MountError<M::Error>> {
-        let newest = match search(medium).await? {
-            Some(newest) => newest,
-            None => newest_of_all(medium).await?,
-        };
-        let mut ring = Self::of(newest);
-        for generation in ring.first_live()..newest.generation {
-            if ring.header(medium, generation).await?.is_some() {
-                ring.oldest = generation;
-                break;
+        let geometry = medium.geometry();
+        let mut newest = None;
+        // Beside a living writer the segment may be recycled between two looks.
+        for _ in 0..SURVEYS {
+            let generation = match search(medium).await? {
+                Some(generation) => generation,
+                None => newest_of_all(medium).await?,
+            };
+            match read_header(medium, geometry.slot(generation)).await? {
+                Header::Valid(header) if header.generation == generation => newest = Some(header),
+                _ => continue,
             }
+            break;
         }
+        let newest = newest.ok_or(MountError::NoLog { blank: false })?;
+        let mut ring = Self::of(newest, geometry);
+        ring.oldest = ring.first_from(medium, ring.first_live()).await?.generation;
         Ok(ring)
     }
 
@@ -68,26 +75,23 @@ impl Ring {
         }
     }
 
-    /// The header of a generation, if it is there.
-    pub(crate) async fn header<M: Medium>(
+    /// The first readable header from `generation` on.
+    async fn first_from<M: Medium>(
         &self,
         medium: &mut M,
-        generation: u64,
-    ) -> Result<Option<SegmentHeader>, M::Error> {
-        if generation == self.newest.generation {
-            return Ok(Some(self.newest));
-        }
-        let slot = self.geometry.slot(generation);
-        Ok(match read_header(medium, slot).await? {
-            Header::Valid(header)
-                if header.generation == generation
-                    && header.log == self.log
-                    && header.geometry == self.geometry =>
+        mut generation: u64,
+    ) -> Result<SegmentHeader, M::Error> {
+        while generation < self.newest.generation {
+            let slot = self.geometry.slot(generation);
+            if let Header::Valid(header) = read_header(medium, slot).await?
+                && header.generation == generation
+                && header.log == self.newest.log
             {
-                Some(header)
+                return Ok(header);
             }
-            _ => None,
-        })
+            generation += 1;
+        }
+        Ok(self.newest)
     }
 
     /// The first readable header after `generation`.
@@ -96,12 +100,7 @@ impl Ring {
         medium: &mut M,
         generation: u64,
     ) -> Result<SegmentHeader, M::Error> {
-        for next in generation.saturating_add(1).max(self.oldest)..self.newest.generation {
-            if let Some(header) = self.header(medium, next).await? {
-                return Ok(header);
-            }
-        }
-        Ok(self.newest)
+        self.first_from(medium, generation.saturating_add(1).max(self.oldest)).await
     }
 
     /// The header of the oldest segment that can be read.
@@ -109,10 +108,7 @@ impl Ring {
         &self,
         medium: &mut M,
     ) -> Result<SegmentHeader, M::Error> {
-        match self.header(medium, self.oldest).await? {
-            Some(header) => Ok(header),
-            None => self.next_header(medium, self.oldest).await,
-        }
+        self.first_from(medium, self.oldest).await
     }
 
     /// The last readable segment for which `holds`, which is true for older ones and false for newer ones; the oldest readable
@@ -126,15 +122,12 @@ impl Ring {
         let mut last = None;
         while low < high {
             let middle = low + (high - low) / 2;
-            let mut probe = middle;
-            let mut readable = None;
-            while probe < high && readable.is_none() {
-                readable = self.header(medium, probe).await?;
-                probe += 1;
-            }
-            match readable {
-                Some(header) if holds(&header) => (last, low) = (Some(header), probe),
-                _ => high = middle,
+            let header = self.first_from(medium, middle).await?;
+            if header.generation < high && holds(&header) {
+                low = header.generation + 1;
+                last = Some(header);
+            } else {
+                high = middle;
             }
         }
         match last {
@@ -144,59 +137,53 @@ impl Ring {
     }
 }
 
-/// The newest header of a healthy ring, by binary search: from slot 0 on, generations grow by one with each slot up to the newest,
+/// The newest generation of a healthy ring, by binary search: from slot 0 on, generations grow by one with each slot up to the newest,
 /// behind which stand those of the lap before, or nothing. `None` at anything else, and for rings too small to be worth it.
 #[both(AFIT)]
-async fn search<M: Medium>(medium: &mut M) -> Result<Option<SegmentHeader>, M::Error> {
-    let geometry = medium.geometry();
-    let count = geometry.segment_count();
-    if count <= LINEAR_MAX {
-        return Ok(None);
+async fn search<M: Medium>(medium: &mut M) -> Result<Option<u64>, M::Error> {
+    let count = medium.geometry().segment_count();
+    let mut low = 0;
+    let mut found =
+        if count <= LINEAR_MAX { return Ok(None) } else { read_header(medium, 0).await? };
+    if !matches!(found, Header::Valid(_)) {
+        // Slot 0 may be the next to be written.
+        low = 1;
+        found = read_header(medium, 1).await?;
     }
-    let lap = u64::from(count);
-    let Header::Valid(first) = read_header(medium, 0).await? else {
-        return search_before_slot_0(medium).await;
-    };
-    if first.geometry != geometry {
-        return Ok(None);
-    }
-    let (mut newest, mut high) = (first, count);
-    while high - newest.slot > 1 {
-        let middle = newest.slot + (high - newest.slot) / 2;
+    let Header::Valid(first) = found else { return Ok(None) };
+    // A lap is named by the generation of its slot 0.
+    let lap_of = |header: &SegmentHeader, slot| header.generation - u64::from(slot);
+    let lap = lap_of(&first, low);
+    let is_before = |other| other + u64::from(count) == lap;
+    let mut high = count;
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
         match read_header(medium, middle).await? {
-            Header::Valid(header) if header.log != first.log || header.geometry != geometry => {
-                return Ok(None);
-            }
-            Header::Valid(header) if header.generation == first.generation + u64::from(middle) => {
-                newest = header;
-            }
-            Header::Valid(header)
-                if header.generation + lap != first.generation + u64::from(middle) =>
-            {
-                return Ok(None);
-            }
+            Header::Valid(header) if header.log != first.log => return Ok(None),
+            Header::Valid(header) if lap_of(&header, middle) == lap => low = middle,
+            Header::Valid(header) if !is_before(lap_of(&header, middle)) => return Ok(None),
             _ => high = middle,
         }
     }
+    let newest = lap + u64::from(low);
     // A rotten header may have sent the search the wrong way: what follows must not be newer.
-    let (mut behind, mut step) = (newest.slot + 1, 1);
-    let mut unreadable = 0;
+    let (mut behind, mut step, mut unreadable) = (high, 1, 0);
     while behind < count {
         match read_header(medium, behind).await? {
             Header::Valid(header) => {
-                let older = header.log == first.log
-                    && header.generation + lap == first.generation + u64::from(behind);
+                let older = header.log == first.log && is_before(lap_of(&header, behind));
                 return Ok(Some(newest).filter(|_| older));
             }
-            Header::Dirty { .. } => unreadable += 1,
+            Header::Dirty { blank: true } => unreadable += 1,
+            // Where something else stands, newer segments may stand behind it.
             _ => return Ok(None),
         }
         // In the first lap nothing follows, up to the last slot; later only the segments that were made ready.
-        if first.generation != 0 && unreadable == READY_MAX {
+        if lap != 0 && unreadable == READY_MAX {
             return Ok(None);
         }
         behind += step;
-        step += if first.generation == 0 { step } else { 0 };
+        step += if lap == 0 { step } else { 0 };
     }
     Ok(Some(newest))
 }
@@ -204,71 +191,41 @@ async fn search<M: Medium>(medium: &mut M) -> Result<Option<SegmentHeader>, M::E
 /// Slots behind the newest that may have no header in a healthy ring: one that is ready, and one that a power cut left half erased.
 const READY_MAX: u32 = 2;
 
-/// Slot 0 is the next to be written: the newest is the last slot, and slot 1 is of the same lap.
+/// The newest generation of the log that most headers belong to, so that one foreign segment cannot take the log over (a
+/// majority vote, whose winner is only known behind the first pass).
 #[both(AFIT)]
-async fn search_before_slot_0<M: Medium>(
-    medium: &mut M,
-) -> Result<Option<SegmentHeader>, M::Error> {
-    let geometry = medium.geometry();
-    let last = geometry.segment_count() - 1;
-    let Header::Valid(newest) = read_header(medium, last).await? else { return Ok(None) };
-    let Header::Valid(second) = read_header(medium, 1).await? else { return Ok(None) };
-    let one_lap = newest.log == second.log
-        && newest.geometry == geometry
-        && second.geometry == geometry
-        && second.generation + u64::from(last) == newest.generation + 1;
-    Ok(Some(newest).filter(|_| one_lap))
-}
-
-/// The newest of all headers of the log that most of them belong to.
-#[both(AFIT)]
-async fn newest_of_all<M: Medium>(medium: &mut M) -> Result<SegmentHeader, MountError<M::Error>> {
-    let geometry = medium.geometry();
-    let log = majority(medium).await?;
-    let mut newest: Option<SegmentHeader> = None;
-    for slot in 0..geometry.segment_count() {
-        if let Header::Valid(header) = read_header(medium, slot).await?
-            && header.log == log
-            && header.geometry == geometry
-            && newest.is_none_or(|newest| header.generation > newest.generation)
-        {
-            newest = Some(header);
-        }
-    }
-    newest.ok_or(MountError::NoLog { blank: false })
-}
-
-/// The id of most valid headers, so that one foreign segment cannot take the log over (a majority vote in one pass).
-/// Headers with other sizes have no vote: they are an answer only when there is nothing else.
-#[both(AFIT)]
-async fn majority<M: Medium>(medium: &mut M) -> Result<LogId, MountError<M::Error>> {
+async fn newest_of_all<M: Medium>(medium: &mut M) -> Result<u64, MountError<M::Error>> {
+    let count = medium.geometry().segment_count();
     let mut candidate: Option<(LogId, u32)> = None;
-    let mut version = None;
-    let mut other = None;
-    let mut all_blank = true;
-    let geometry = medium.geometry();
-    for slot in 0..geometry.segment_count() {
-        match read_header(medium, slot).await? {
-            Header::Valid(header) if header.geometry != geometry => other = Some(header.geometry),
-            Header::Larger(larger) => other = Some(larger),
-            Header::Valid(header) => {
+    // Headers of other versions and sizes have no vote: they are an answer only when there is nothing else.
+    let mut otherwise = MountError::NoLog { blank: true };
+    for slot in 0..count {
+        match (read_header(medium, slot).await?, &mut otherwise) {
+            (Header::Valid(header), _) => {
                 candidate = match candidate {
                     Some((id, votes)) if id == header.log => Some((id, votes + 1)),
                     Some((id, votes)) if votes > 0 => Some((id, votes - 1)),
                     _ => Some((header.log, 1)),
                 };
             }
-            Header::Version(found) => version = Some(found),
-            Header::Dirty { blank, .. } => all_blank &= blank,
+            (Header::Version(found), _) => otherwise = MountError::Version { found },
+            (_, MountError::Version { .. }) => {}
+            (Header::OtherSizes(sizes), _) => {
+                let (segment_size, segment_count) = (sizes.segment_size(), sizes.segment_count());
+                otherwise = MountError::Geometry { segment_size, segment_count };
+            }
+            (Header::Dirty { blank: false, .. }, MountError::NoLog { blank }) => *blank = false,
+            (Header::Dirty { .. }, _) => {}
         }
     }
-    match (candidate, version, other) {
-        (Some((id, _)), ..) => Ok(id),
-        (None, Some(found), _) => Err(MountError::Version { found }),
-        (None, None, Some(stored)) => Err(MountError::Geometry {
-            segment_size: stored.segment_size(),
-            segment_count: stored.segment_count(),
-        }),
-        (None, None, None) => Err(MountError::NoLog { blank: all_blank }),
+    let Some((log, _)) = candidate else { return Err(otherwise) };
+    let mut newest = None;
+    for slot in 0..count {
+        if let Header::Valid(header) = read_header(medium, slot).await?
+            && header.log == log
+        {
+            newest = newest.max(Some(header.generation));
+        }
     }
+    newest.ok_or(MountError::NoLog { blank: false })
 }

@@ -3,8 +3,8 @@
 use super::both;
 use super::medium::Medium;
 use crate::format::{
-    Control, Crc, FrameHeader, LONG_HEADER_LEN, Parsed, SEGMENT_HEADER_LEN, SEGMENT_MAGIC,
-    SHORT_HEADER_LEN, SegmentHeader,
+    Control, Crc, FrameHeader, LONG_HEADER_LEN, Parsed, SEGMENT_HEADER_LEN, SHORT_HEADER_LEN,
+    SegmentHeader,
 };
 use crate::geometry::Geometry;
 use crate::place::{Frame, Place, to_usize};
@@ -13,16 +13,14 @@ use crate::state::{ITEM_LEN_MAX, Memory, NoRoom};
 /// What stands at the start of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Header {
+    /// Of a log with the medium's sizes.
     Valid(SegmentHeader),
-    /// It tells sizes larger than the medium's, so that it cannot be verified.
-    Larger(Geometry),
+    /// It tells other sizes than the medium's. When they are larger, it cannot be verified.
+    OtherSizes(Geometry),
     /// Our magic, another version.
     Version(u16),
-    /// No valid header: its bytes are erased (`blank`), or begin as one of ours (`ours`), or are anything else.
-    Dirty {
-        blank: bool,
-        ours: bool,
-    },
+    /// No valid header: its bytes are erased (`blank`), or are anything else.
+    Dirty { blank: bool },
 }
 
 /// Bytes on the stack through which long ranges are read.
@@ -60,48 +58,89 @@ pub(crate) async fn read<M: Medium>(
 pub(crate) async fn read_header<M: Medium>(medium: &mut M, slot: u32) -> Result<Header, M::Error> {
     let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
     read(medium, slot, 0, &mut bytes).await?;
-    let erased = medium.geometry().erased();
-    let ours = bytes.starts_with(&SEGMENT_MAGIC);
-    let (header, stored) = match SegmentHeader::parse(&bytes) {
-        Parsed::Header(header, stored) if header.slot == slot => (header, stored),
+    let geometry = medium.geometry();
+    let (header, sizes, stored) = match SegmentHeader::parse(&bytes) {
+        Parsed::Header { header, geometry, crc } if geometry.slot(header.generation) == slot => {
+            (header, geometry, crc)
+        }
         Parsed::Version(version) => return Ok(Header::Version(version)),
         _ => {
-            let blank = bytes.iter().all(|&byte| byte == erased);
-            return Ok(Header::Dirty { blank, ours });
+            let blank = bytes.iter().all(|&byte| byte == geometry.erased());
+            return Ok(Header::Dirty { blank });
         }
     };
-    if header.first_frame() > medium.geometry().segment_size() {
-        return Ok(Header::Larger(header.geometry));
+    if header.first_frame(&sizes) > geometry.segment_size() {
+        return Ok(Header::OtherSizes(sizes));
     }
     let mut crc = SegmentHeader::crc(&bytes);
-    crc_over(medium, slot, SEGMENT_HEADER_LEN, header.snapshot_len, &mut crc).await?;
-    Ok(if crc.finish() == stored {
+    let mut window = [0; WINDOW_LEN];
+    crc_over(medium, slot, SEGMENT_HEADER_LEN, header.snapshot_len, &mut window, &mut crc).await?;
+    Ok(if crc.finish() != stored {
+        Header::Dirty { blank: false }
+    } else if sizes == geometry {
         Header::Valid(header)
     } else {
-        Header::Dirty { blank: false, ours }
+        Header::OtherSizes(sizes)
     })
 }
 
-/// Folds the snapshot of a verified header into `state`.
+/// Folds the snapshot of a verified header into `state`: out of bytes that validate themselves, as a read may be disturbed. A snapshot
+/// that validated and never does again leaves the state empty.
 #[both(AFIT)]
 pub(crate) async fn read_snapshot<M: Medium>(
     medium: &mut M,
     header: &SegmentHeader,
     state: &mut Memory,
 ) -> Result<Result<(), NoRoom>, M::Error> {
+    for _ in 0..SNAPSHOT_READS {
+        let applied = apply_snapshot(medium, header, state).await?;
+        if let Some(applied) = applied {
+            return Ok(applied);
+        }
+        state.forget();
+    }
+    Ok(Ok(()))
+}
+
+/// How often a snapshot is read.
+const SNAPSHOT_READS: u32 = 3;
+
+/// Nothing when the bytes do not validate.
+#[both(AFIT)]
+async fn apply_snapshot<M: Medium>(
+    medium: &mut M,
+    header: &SegmentHeader,
+    state: &mut Memory,
+) -> Result<Option<Result<(), NoRoom>>, M::Error> {
+    let slot = medium.geometry().slot(header.generation);
+    let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
+    read(medium, slot, 0, &mut bytes).await?;
+    let Parsed::Header { crc: stored, .. } = SegmentHeader::parse(&bytes) else { return Ok(None) };
+    let mut crc = SegmentHeader::crc(&bytes);
+    let mut applied = Ok(());
     let mut window = [0; ITEM_LEN_MAX];
     let mut at = 0;
     while at < header.snapshot_len {
         let length = ITEM_LEN_MAX.min(to_usize(header.snapshot_len - at));
         let Some(window) = window.get_mut(..length) else { break };
-        read(medium, header.slot, SEGMENT_HEADER_LEN + at, window).await?;
-        match state.apply_item(window) {
-            Some(Ok(taken)) => at += u32::try_from(taken).unwrap_or(u32::MAX),
-            Some(Err(no_room)) => return Ok(Err(no_room)),
-            None => break,
+        read(medium, slot, SEGMENT_HEADER_LEN + at, window).await?;
+        let (taken, outcome) = match state.apply_item(window) {
+            Some(Ok(taken)) => (taken, Ok(())),
+            Some(Err(no_room)) => (length, Err(no_room)),
+            None => (length, Ok(())),
+        };
+        if outcome.is_err() {
+            applied = outcome;
         }
+        let read_now = taken.min(length);
+        crc.update(window.get(..read_now).unwrap_or_default());
+        at += u32::try_from(read_now).unwrap_or(u32::MAX);
+        // An item longer than any that this build knows.
+        let rest = u32::try_from(taken - read_now).unwrap_or(0).min(header.snapshot_len - at);
+        crc_over(medium, slot, SEGMENT_HEADER_LEN + at, rest, window, &mut crc).await?;
+        at += rest;
     }
-    Ok(Ok(()))
+    Ok((crc.finish() == stored).then_some(applied))
 }
 
 /// Bytes from `position` to the last one that is not erased.
@@ -134,8 +173,7 @@ pub(crate) async fn frame_at<M: Medium>(
     place: &Place,
     until: u32,
 ) -> Result<Option<Frame>, M::Error> {
-    let found = frame_and_crc(medium, place, place.position, until).await?;
-    Ok(found.filter(|(frame, crc)| place.accepts(frame, crc)).map(|(frame, _)| frame))
+    Ok(place.accepted(frame_and_crc(medium, place, place.position, until).await?))
 }
 
 /// What can be a frame of the segment of `place` at `position`, with the CRC over its bytes, which is yet to be compared.
@@ -146,74 +184,69 @@ pub(crate) async fn frame_and_crc<M: Medium>(
     position: u32,
     until: u32,
 ) -> Result<Option<(Frame, Crc)>, M::Error> {
-    let geometry = medium.geometry();
-    let slot = geometry.slot(place.generation);
-    let mut bytes = [0; LONG_HEADER_LEN as usize + 1];
-    let length = bytes.len().min(to_usize(until.saturating_sub(position)));
-    let Some(head) = bytes.get_mut(..length) else { return Ok(None) };
-    read(medium, slot, position, head).await?;
-    let Some(header) = FrameHeader::parse(head) else { return Ok(None) };
-    let [.., key_len] = bytes;
-    let Some(frame) = Frame::fit(header, key_len, position, until, &geometry) else {
-        return Ok(None);
-    };
-    let mut crc = Crc::of_frame(place.log, place.generation, position);
-    crc.update(bytes.get(4..to_usize(header.len())).unwrap_or_default());
-    let key_at = position + header.len();
-    crc_over(medium, slot, key_at, frame.head_len() - header.len(), &mut crc).await?;
-    crc_over(medium, slot, frame.payload_position(&geometry), header.payload_len, &mut crc).await?;
-    Ok(Some((frame, crc)))
+    let mut window = [0; WINDOW_LEN];
+    frame_through(medium, place, position, until, HEAD_LEN, &mut window).await
 }
 
-/// The frame at `place` through the caller's buffer, which then holds the whole frame from its first byte. One read for a small frame.
-///
-/// `Err` inside `Ok` tells the length of a valid frame that is longer than the buffer.
+/// As [`frame_at`], through the caller's buffer, which then holds the frame from its first byte, if the buffer is long enough for
+/// [its payload's end](Frame::payload_end). One read for a small frame.
 #[both(AFIT)]
 pub(crate) async fn frame_into<M: Medium>(
     medium: &mut M,
     place: &Place,
     until: u32,
     buffer: &mut [u8],
-) -> Result<Result<Option<Frame>, usize>, M::Error> {
-    let geometry = medium.geometry();
-    let slot = geometry.slot(place.generation);
-    let room = to_usize(until.saturating_sub(place.position));
-    let first = buffer.len().min(WINDOW_LEN).min(room);
-    if room < to_usize(SHORT_HEADER_LEN) {
-        return Ok(Ok(None));
+) -> Result<Option<Frame>, M::Error> {
+    if buffer.len() < HEAD_LEN {
+        return frame_at(medium, place, until).await;
     }
-    let Some(head) = buffer.get_mut(..first).filter(|_| first > 16 || first == room) else {
-        return too_small(medium, place, until).await;
-    };
-    read(medium, slot, place.position, head).await?;
-    let Some(header) = FrameHeader::parse(head) else { return Ok(Ok(None)) };
-    let key_len = head.get(to_usize(LONG_HEADER_LEN)).copied().unwrap_or(0);
-    let Some(frame) = Frame::fit(header, key_len, place.position, until, &geometry) else {
-        return Ok(Ok(None));
-    };
-    let end = to_usize(frame.payload_at(&geometry) + header.payload_len);
-    if end > buffer.len() {
-        return too_small(medium, place, until).await;
-    }
-    if let Some(rest) = buffer.get_mut(first..end) {
-        let position = place.position + u32::try_from(first).unwrap_or(0);
-        read(medium, slot, position, rest).await?;
-    }
-    let mut crc = Crc::of_frame(place.log, place.generation, place.position);
-    crc.update(buffer.get(4..to_usize(frame.head_len())).unwrap_or_default());
-    crc.update(buffer.get(to_usize(frame.payload_at(&geometry))..end).unwrap_or_default());
-    Ok(Ok(place.accepts(&frame, &crc).then_some(frame)))
+    let found = frame_through(medium, place, place.position, until, WINDOW_LEN, buffer).await?;
+    Ok(place.accepted(found))
 }
 
-/// A frame that the buffer cannot hold is either valid, and then its length is wanted, or no frame at all.
+/// Bytes that tell how long a frame is: the longest header and the length of a key.
+const HEAD_LEN: usize = LONG_HEADER_LEN as usize + 1;
+
+/// Reads a frame, its first `first` bytes at once, into `buffer`, or through it when it is longer. `buffer` has room
+/// for [`HEAD_LEN`] bytes.
 #[both(AFIT)]
-async fn too_small<M: Medium>(
+async fn frame_through<M: Medium>(
     medium: &mut M,
     place: &Place,
+    position: u32,
     until: u32,
-) -> Result<Result<Option<Frame>, usize>, M::Error> {
-    let frame = frame_at(medium, place, until).await?;
-    Ok(frame.map_or(Ok(None), |frame| Err(to_usize(frame.length))))
+    first: usize,
+    buffer: &mut [u8],
+) -> Result<Option<(Frame, Crc)>, M::Error> {
+    let geometry = medium.geometry();
+    let slot = geometry.slot(place.generation);
+    let first = first.min(buffer.len()).min(to_usize(until.saturating_sub(position)));
+    let Some(head) = buffer.get_mut(..first).filter(|_| first >= to_usize(SHORT_HEADER_LEN)) else {
+        return Ok(None);
+    };
+    read(medium, slot, position, head).await?;
+    let Some(header) = FrameHeader::parse(head) else { return Ok(None) };
+    let key_len = head.get(to_usize(LONG_HEADER_LEN)).copied().unwrap_or(0);
+    let Some(frame) = Frame::fit(header, key_len, position, until, &geometry) else {
+        return Ok(None);
+    };
+    let mut crc = Crc::of_frame(place.log, place.generation, position);
+    let (head_len, payload_at) = (frame.head_len(), frame.payload_at(&geometry));
+    let end = to_usize(frame.payload_end(&geometry));
+    if end <= buffer.len() {
+        if let Some(rest) = buffer.get_mut(first..end) {
+            read(medium, slot, position + u32::try_from(first).unwrap_or(0), rest).await?;
+        }
+        crc.update(buffer.get(4..to_usize(head_len)).unwrap_or_default());
+        crc.update(buffer.get(to_usize(payload_at)..end).unwrap_or_default());
+    } else {
+        crc.update(buffer.get(4..to_usize(header.len())).unwrap_or_default());
+        let key_at = position + header.len();
+        crc_over(medium, slot, key_at, head_len - header.len(), buffer, &mut crc).await?;
+        let payload = position + payload_at;
+        crc_over(medium, slot, payload, header.payload_len, buffer, &mut crc).await?;
+    }
+    Ok(Some((frame, crc)))
 }
 
 /// The control entry of a control frame that validated at `place`: out of bytes that validate themselves, because bits that a cut
@@ -228,29 +261,30 @@ pub(crate) async fn with_control<M: Medium, T>(
     let geometry = medium.geometry();
     let mut buffer = [0; CONTROL_FRAME_MAX];
     let read = frame_into(medium, place, frame.position + frame.length, &mut buffer).await?;
-    let Ok(Some(frame)) = read else { return Ok(then(None)) };
+    let Some(frame) = read else { return Ok(then(None)) };
     let [kind, id] = frame.header.topic.to_le_bytes();
     let body_at = to_usize(frame.payload_at(&geometry));
-    let body = buffer.get(body_at..body_at + to_usize(frame.header.payload_len));
+    let body = buffer.get(body_at..to_usize(frame.payload_end(&geometry)));
     Ok(then(body.and_then(|body| Control::parse(kind, id, body))))
 }
 
 /// The longest control frame that this build knows, with its padding on the widest words.
 const CONTROL_FRAME_MAX: usize = 32 + ITEM_LEN_MAX.next_multiple_of(32);
 
+/// Takes `length` bytes into `crc`, read through `window`.
 #[both(AFIT)]
 async fn crc_over<M: Medium>(
     medium: &mut M,
     slot: u32,
     position: u32,
     length: u32,
+    window: &mut [u8],
     crc: &mut Crc,
 ) -> Result<(), M::Error> {
-    let mut window = [0; WINDOW_LEN];
     let mut at = 0;
     while at < length {
-        let take = to_usize(length - at).min(WINDOW_LEN);
-        let Some(bytes) = window.get_mut(..take) else { break };
+        let take = to_usize(length - at).min(window.len());
+        let Some(bytes) = window.get_mut(..take).filter(|bytes| !bytes.is_empty()) else { break };
         read(medium, slot, position + at, bytes).await?;
         crc.update(bytes);
         at += u32::try_from(take).unwrap_or(u32::MAX);

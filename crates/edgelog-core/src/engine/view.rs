@@ -25,7 +25,7 @@ pub struct LogView<M> {
 
 #[both(AFIT)]
 impl<M: Medium> LogView<M> {
-    /// Looks at the log that the medium holds. Costs one header read for each segment, then one pass over the newest segment.
+    /// Looks at the log that the medium holds. Costs what [`Log::mount`](super::Log::mount) costs, without the sync.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl<M: Medium> LogView<M> {
         Ok(Self { medium, mounted, state })
     }
 
-    /// Takes in what was appended since. Costs one header read for each segment and one pass over the new frames.
+    /// Takes in what was appended since. Costs the header reads of [`open`](Self::open) and one pass over the new frames.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl<M: Medium> LogView<M> {
     pub async fn refresh(&mut self) -> Result<(), MountError<M::Error>> {
         let Self { medium, mounted, state: known } = self;
         let mut ring = Ring::survey(medium).await?;
-        if ring.log != mounted.ring.log {
+        if ring.newest.log != mounted.ring.newest.log {
             let mut state = Memory::new();
             *mounted = mount(medium, &mut state).await?;
             *known = state;
@@ -113,7 +113,7 @@ impl<M: Medium> LogView<M> {
 
     /// The log's id.
     pub fn id(&self) -> LogId {
-        self.mounted.ring.log
+        self.mounted.ring.newest.log
     }
 
     /// The epoch at the log's end.

@@ -48,6 +48,10 @@ pub(crate) enum Control<'a> {
         log_ms: u64,
         utc_ms: u64,
     },
+    /// Records given up since the segment was opened, at least; the next segment's header counts them.
+    Refused {
+        records: u32,
+    },
 }
 
 /// The type of a control entry as it stands in a frame or snapshot item.
@@ -61,6 +65,7 @@ pub(crate) enum ControlKind {
     Anchor = 5,
     Ready = 6,
     Clock = 7,
+    Refused = 8,
 }
 
 /// The longest body of any control entry: a topic's id and name.
@@ -76,8 +81,8 @@ pub(crate) const EPOCH_BODY_LEN: u32 = 24;
 /// Bytes of a ready entry's body.
 pub(crate) const READY_BODY_LEN: u32 = 8;
 
-/// A control body, built without an allocator.
-pub(crate) type Body = heapless::Vec<u8, CONTROL_LEN_MAX>;
+/// Room for any control body.
+pub(crate) type Body = [u8; CONTROL_LEN_MAX];
 
 impl<'a> Control<'a> {
     /// The entry, if type, id and body can be one. Unknown types are `None` and are skipped by readers.
@@ -113,17 +118,20 @@ impl<'a> Control<'a> {
                 log_ms: u64::from_le_bytes(take(body, 4)?),
                 utc_ms: u64::from_le_bytes(take(body, 12)?),
             }),
+            8 if body.len() == 4 => {
+                Some(Self::Refused { records: u32::from_le_bytes(take(body, 0)?) })
+            }
             _ => None,
         }
     }
 
-    /// Type, id and body.
-    pub(crate) fn emit(&self) -> (ControlKind, u8, Body) {
-        let mut body = Body::new();
-        // Every body fits by the limits above; a longer one would be cut and then fail to parse, never overflow.
+    /// Type, id and body, which is put into `body`.
+    pub(crate) fn emit<'b>(&self, body: &'b mut Body) -> (ControlKind, u8, &'b [u8]) {
+        let mut length = 0;
+        // Every body fits by the limits above; a longer one would fail to parse, never overflow.
         let mut put = |bytes: &[u8]| {
-            let room = CONTROL_LEN_MAX - body.len();
-            let _ = body.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
+            super::put(body, length, bytes);
+            length += bytes.len();
         };
         let (kind, id) = match self {
             Self::Epoch { epoch, previous, next_offset, resumed_from, clock_unset } => {
@@ -162,8 +170,12 @@ impl<'a> Control<'a> {
                 put(&utc_ms.to_le_bytes());
                 (ControlKind::Clock, 0)
             }
+            Self::Refused { records } => {
+                put(&records.to_le_bytes());
+                (ControlKind::Refused, 0)
+            }
         };
-        (kind, id, body)
+        (kind, id, body.get(..length).unwrap_or_default())
     }
 }
 
@@ -192,10 +204,12 @@ mod tests {
             Control::Anchor { id: 1, bytes: &[1, 2, 3] },
             Control::Ready { generation: 9 },
             Control::Clock { epoch: 3, log_ms: 5, utc_ms: u64::MAX },
+            Control::Refused { records: 6 },
         ];
         for entry in entries {
-            let (kind, id, body) = entry.emit();
-            assert_eq!(Control::parse(kind as u8, id, &body), Some(entry));
+            let mut body = [0; CONTROL_LEN_MAX];
+            let (kind, id, body) = entry.emit(&mut body);
+            assert_eq!(Control::parse(kind as u8, id, body), Some(entry));
         }
     }
 

@@ -43,16 +43,27 @@ impl Crc {
     pub(crate) fn offset_of_frame(&self, epoch: u32, near: u64, stored: u32) -> u64 {
         let mut crc = self.clone();
         crc.update(&epoch.to_le_bytes());
-        let [low, high] = [crc.finish(), stored].map(|crc| !crc);
-        let upper = near >> 32;
-        let [a, b, c, d, ..] = upper.to_le_bytes();
-        let before_upper = back_4_bytes(high) ^ u32::from_le_bytes([a, b, c, d]);
-        upper << 32 | u64::from(back_4_bytes(before_upper) ^ low)
+        let (_, upper) = halves(near);
+        let lower = back_4_bytes(back_4_bytes(!stored) ^ upper) ^ !crc.finish();
+        u64::from(upper) << 32 | u64::from(lower)
+    }
+
+    /// The only epoch with which a frame of `offset` has the CRC `stored`. It says as little by itself.
+    pub(crate) fn epoch_of_frame(&self, offset: u64, stored: u32) -> u32 {
+        let (lower, upper) = halves(offset);
+        let behind_epoch = back_4_bytes(back_4_bytes(!stored) ^ upper) ^ lower;
+        back_4_bytes(behind_epoch) ^ !self.clone().finish()
     }
 
     pub(crate) fn finish(self) -> u32 {
         self.0.finalize()
     }
+}
+
+/// The lower and the upper half.
+const fn halves(offset: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = offset.to_le_bytes();
+    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
 }
 
 /// What the CRC register held before it took four zero bytes in.
@@ -83,12 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn the_offset_that_gives_a_crc_is_found_from_it() {
+    fn the_offset_or_epoch_that_gives_a_crc_is_found_from_it() {
         for offset in [0, 1, 77, 0xFFFF_FFFF, 0x1_0000_0000, 0x1234_5678_9ABC, u64::MAX >> 1] {
             let mut crc = Crc::of_frame(LogId([3; 16]), 9, 1024);
             crc.update(b"a frame");
             let stored = crc.finish_frame(7, offset);
             assert_eq!(crc.offset_of_frame(7, offset ^ 0xFFF, stored), offset);
+            assert_eq!(crc.epoch_of_frame(offset, stored), 7);
+            assert_ne!(crc.epoch_of_frame(offset + 1, stored), 7);
             assert_ne!(crc.offset_of_frame(8, offset, stored), offset);
             assert_ne!(crc.offset_of_frame(7, offset, stored ^ 1), offset);
         }

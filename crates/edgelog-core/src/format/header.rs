@@ -17,12 +17,14 @@ pub const FORMAT_VERSION: u16 = 2;
 #[must_use]
 pub fn stored_header(bytes: &[u8]) -> Option<(LogId, Geometry)> {
     let fixed = take(bytes, 0)?;
-    let Parsed::Header(header, stored) = SegmentHeader::parse(&fixed) else { return None };
+    let Parsed::Header { header, geometry, crc: stored } = SegmentHeader::parse(&fixed) else {
+        return None;
+    };
     let start = usize::try_from(SEGMENT_HEADER_LEN).ok()?;
     let end = start.checked_add(usize::try_from(header.snapshot_len).ok()?)?;
     let mut crc = SegmentHeader::crc(&fixed);
     crc.update(bytes.get(start..end)?);
-    (crc.finish() == stored).then_some((header.log, header.geometry))
+    (crc.finish() == stored).then_some((header.log, geometry))
 }
 
 /// Bytes of the header before its snapshot.
@@ -34,11 +36,9 @@ const CRC_AT: usize = 80;
 const CLOCK_UNSET: u32 = 1;
 const _: () = assert!(CRC_AT + 4 == SEGMENT_HEADER_LEN as usize);
 
-/// A segment header that was parsed but whose CRC over the snapshot is not yet checked, or one to be written.
+/// What a segment header tells besides the sizes of its medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
-    pub(crate) geometry: Geometry,
-    pub(crate) slot: u32,
     pub(crate) log: LogId,
     pub(crate) generation: u64,
     pub(crate) base_offset: u64,
@@ -54,14 +54,19 @@ pub(crate) struct SegmentHeader {
 /// What the fixed part of a header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parsed {
-    Header(SegmentHeader, u32),
+    /// The CRC over the snapshot is not yet checked: it is to be compared with [`SegmentHeader::crc`] continued over it.
+    Header {
+        header: SegmentHeader,
+        geometry: Geometry,
+        crc: u32,
+    },
     /// The magic is right and the version is another.
     Version(u16),
     NotAHeader,
 }
 
 impl SegmentHeader {
-    /// Parses the fixed part; the second value is the stored CRC, to be compared with [`crc`](Self::crc) continued over the snapshot.
+    /// Parses the fixed part.
     pub(crate) fn parse(bytes: &[u8; SEGMENT_HEADER_LEN as usize]) -> Parsed {
         if take(bytes, 0) != Some(SEGMENT_MAGIC) {
             return Parsed::NotAHeader;
@@ -76,19 +81,16 @@ impl SegmentHeader {
             Some(other) => return Parsed::Version(other),
             None => return Parsed::NotAHeader,
         }
-        Self::parse_fields(bytes)
-            .map_or(Parsed::NotAHeader, |(header, crc)| Parsed::Header(header, crc))
+        Self::parse_fields(bytes).unwrap_or(Parsed::NotAHeader)
     }
 
-    fn parse_fields(bytes: &[u8]) -> Option<(Self, u32)> {
+    fn parse_fields(bytes: &[u8]) -> Option<Parsed> {
         let [word_log2, erased] = take(bytes, 10)?;
         let u32_at = |at| take(bytes, at).map(u32::from_le_bytes);
         let u64_at = |at| take(bytes, at).map(u64::from_le_bytes);
         let word = 1u32.checked_shl(u32::from(word_log2))?;
         let geometry = Geometry::new(u32_at(60)?, u32_at(64)?, word, erased).ok()?;
         let header = Self {
-            geometry,
-            slot: u32_at(12)?,
             log: LogId(take(bytes, 16)?),
             generation: u64_at(32)?,
             base_offset: u64_at(40)?,
@@ -98,29 +100,33 @@ impl SegmentHeader {
             refused: u32_at(72)?,
             clock_unset: u32_at(76)? & CLOCK_UNSET != 0,
         };
-        let consistent = geometry.slot(header.generation) == header.slot
+        let consistent = geometry.slot(header.generation) == u32_at(12)?
             && header.generation <= GENERATION_MAX
             && header.base_offset <= OFFSET_MAX
             && u64::from(header.refused) <= header.base_offset
-            && header.first_frame() <= geometry.segment_size();
-        consistent.then_some((header, u32_at(CRC_AT)?))
+            && header.first_frame(&geometry) <= geometry.segment_size();
+        consistent.then_some(Parsed::Header { header, geometry, crc: u32_at(CRC_AT)? })
     }
 
     /// The fixed part as bytes; `snapshot` is what follows it and is covered by the CRC.
-    pub(crate) fn emit(&self, snapshot: &[u8]) -> [u8; SEGMENT_HEADER_LEN as usize] {
+    pub(crate) fn emit(
+        &self,
+        geometry: &Geometry,
+        snapshot: &[u8],
+    ) -> [u8; SEGMENT_HEADER_LEN as usize] {
         let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
         put(&mut bytes, 0, &SEGMENT_MAGIC);
         put(&mut bytes, 8, &FORMAT_VERSION.to_le_bytes());
-        let word_log2 = u8::try_from(self.geometry.program_word().trailing_zeros()).unwrap_or(0);
-        put(&mut bytes, 10, &[word_log2, self.geometry.erased()]);
-        put(&mut bytes, 12, &self.slot.to_le_bytes());
+        let word_log2 = u8::try_from(geometry.program_word().trailing_zeros()).unwrap_or(0);
+        put(&mut bytes, 10, &[word_log2, geometry.erased()]);
+        put(&mut bytes, 12, &geometry.slot(self.generation).to_le_bytes());
         put(&mut bytes, 16, &self.log.0);
         put(&mut bytes, 32, &self.generation.to_le_bytes());
         put(&mut bytes, 40, &self.base_offset.to_le_bytes());
         put(&mut bytes, 48, &self.base_time.to_le_bytes());
         put(&mut bytes, 56, &self.epoch.to_le_bytes());
-        put(&mut bytes, 60, &self.geometry.segment_size().to_le_bytes());
-        put(&mut bytes, 64, &self.geometry.segment_count().to_le_bytes());
+        put(&mut bytes, 60, &geometry.segment_size().to_le_bytes());
+        put(&mut bytes, 64, &geometry.segment_count().to_le_bytes());
         put(&mut bytes, 68, &self.snapshot_len.to_le_bytes());
         put(&mut bytes, 72, &self.refused.to_le_bytes());
         let flags = if self.clock_unset { CLOCK_UNSET } else { 0 };
@@ -144,8 +150,8 @@ impl SegmentHeader {
     }
 
     /// Position of the first frame.
-    pub(crate) const fn first_frame(&self) -> u32 {
-        self.geometry.align_up(SEGMENT_HEADER_LEN.saturating_add(self.snapshot_len))
+    pub(crate) const fn first_frame(&self, geometry: &Geometry) -> u32 {
+        geometry.align_up(SEGMENT_HEADER_LEN.saturating_add(self.snapshot_len))
     }
 }
 
@@ -153,10 +159,12 @@ impl SegmentHeader {
 mod tests {
     use super::*;
 
+    fn geometry() -> Geometry {
+        Geometry::new(4096, 4, 4, 0xFF).unwrap()
+    }
+
     fn header() -> SegmentHeader {
         SegmentHeader {
-            geometry: Geometry::new(4096, 4, 4, 0xFF).unwrap(),
-            slot: 2,
             log: LogId([9; 16]),
             generation: 6,
             base_offset: 77,
@@ -170,25 +178,23 @@ mod tests {
 
     #[test]
     fn a_header_reads_back_as_written() {
-        let bytes = header().emit(b"12345");
-        let Parsed::Header(parsed, crc) = SegmentHeader::parse(&bytes) else {
-            panic!("not parsed")
-        };
-        assert_eq!(parsed, header());
-        let mut expected = SegmentHeader::crc(&bytes);
-        expected.update(b"12345");
-        assert_eq!(crc, expected.finish());
+        let bytes = header().emit(&geometry(), b"12345");
+        let mut crc = SegmentHeader::crc(&bytes);
+        crc.update(b"12345");
+        let expected = Parsed::Header { header: header(), geometry: geometry(), crc: crc.finish() };
+        assert_eq!(SegmentHeader::parse(&bytes), expected);
     }
 
     #[test]
     fn a_header_in_a_slot_that_is_not_its_own_is_refused() {
-        let bytes = SegmentHeader { slot: 1, ..header() }.emit(b"12345");
+        let mut bytes = header().emit(&geometry(), b"12345");
+        bytes[12] = 1;
         assert_eq!(SegmentHeader::parse(&bytes), Parsed::NotAHeader);
     }
 
     #[test]
     fn a_newer_version_is_named() {
-        let mut bytes = header().emit(b"");
+        let mut bytes = header().emit(&geometry(), b"");
         bytes[8] = 9;
         assert_eq!(SegmentHeader::parse(&bytes), Parsed::Version(9));
     }

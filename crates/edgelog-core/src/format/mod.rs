@@ -7,7 +7,9 @@ mod crc;
 mod frame;
 mod header;
 
-pub(crate) use control::{CONTROL_BODY_MAX, Control, ControlKind, EPOCH_BODY_LEN, READY_BODY_LEN};
+pub(crate) use control::{
+    CONTROL_BODY_MAX, CONTROL_LEN_MAX, Control, ControlKind, EPOCH_BODY_LEN, READY_BODY_LEN,
+};
 pub(crate) use crc::Crc;
 pub(crate) use frame::{
     Form, FrameHeader, Kind, LONG_HEADER_LEN, PAYLOAD_LEN_MAX, SHORT_HEADER_LEN,

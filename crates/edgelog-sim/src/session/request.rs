@@ -1,9 +1,9 @@
 //! What a session does when it is told what to do, instead of choosing by itself.
 
-use super::{Answer, Outcome, Policy, Session, Stop, some_content};
+use super::{Answer, Outcome, Session, Stop, some_content};
 use crate::medium::SimMedium;
-use crate::model::{Content, Model};
-use crate::oracle::{judge, judge_back, judge_seek};
+use crate::model::{Content, Full};
+use crate::oracle::judge;
 use edgelog_core::{Class, Log};
 
 /// One thing to do to a log.
@@ -32,7 +32,7 @@ pub enum Request<'a> {
     /// Makes everything so far durable.
     Sync,
     /// Says what a full log does.
-    Full(&'a Policy),
+    Full(&'a Full),
     /// Erases the next segment ahead of time, if there is time for so many erases.
     Maintain(u32),
     /// Asks for a topic, which is created when it is new.
@@ -55,12 +55,8 @@ pub enum Request<'a> {
         /// The anchor.
         bytes: &'a [u8],
     },
-    /// Reads everything and compares it with the model.
+    /// Reads everything and compares it with the model, seeks a time, and reads newest first.
     Judge,
-    /// Reads newest first and compares it with the model.
-    JudgeBack,
-    /// Seeks a time, and looks whether the record there is the first that is not older.
-    JudgeSeek(u64),
 }
 
 impl<M: SimMedium> Session<M> {
@@ -71,13 +67,8 @@ impl<M: SimMedium> Session<M> {
     /// [`Stop`].
     pub fn request(&mut self, request: &Request<'_>) -> Result<Answer, Stop> {
         let outcome = self.answer(request)?;
-        self.after(outcome)
-    }
-
-    /// What the log should hold.
-    #[must_use]
-    pub const fn model(&self) -> &Model {
-        &self.model
+        let answer = self.after(outcome)?;
+        self.broken.take().map_or(Ok(answer), |why| Err(Stop::Broken(why)))
     }
 
     /// The log, for reading from it.
@@ -89,7 +80,7 @@ impl<M: SimMedium> Session<M> {
         Ok(match *request {
             Request::Clock(now) => {
                 self.now = now;
-                self.model.latest_now = self.model.latest_now.max(now);
+                self.model.latest = self.model.latest.max(now);
                 Ok(())
             }
             Request::Append { topic, class, key, payload } => {
@@ -99,51 +90,35 @@ impl<M: SimMedium> Session<M> {
                 };
                 let (key, payload) = (key.map(<[u8]>::to_vec), payload.to_vec());
                 let content = Content { topic: topic.get(), class, key, payload };
-                return self.append(topic, content, self.now).map_err(Stop::Broken);
+                return self.append(&[(topic, content)]).map_err(Stop::Broken);
             }
             Request::AppendBatch { topic, payloads } => {
                 let topic = match self.topic(topic) {
                     Ok(topic) => topic,
                     Err(error) => return Ok(Err(error)),
                 };
-                let content = |payload: &Vec<u8>| Content {
-                    topic: topic.get(),
-                    payload: payload.clone(),
-                    ..some_content()
+                let event = |payload: &Vec<u8>| {
+                    let (payload, number) = (payload.clone(), topic.get());
+                    (topic, Content { topic: number, payload, ..some_content() })
                 };
-                let contents = payloads.iter().map(content).collect();
-                return self.append_batch(topic, contents, self.now).map_err(Stop::Broken);
+                let events: Vec<_> = payloads.iter().map(event).collect();
+                return self.append(&events).map_err(Stop::Broken);
             }
             Request::Sync => self.sync(),
-            Request::Full(policy) => {
-                self.set_policy(policy);
+            Request::Full(full) => {
+                self.set_full(full.clone());
                 Ok(())
             }
-            Request::Maintain(erases) => self.log.maintain(erases).map(|_| ()),
+            Request::Maintain(erases) => self.call(|log| log.maintain(erases)).map(|_| ()),
             Request::Topic(name) => self.topic(name).map(|_| ()),
             Request::Cursor(name) => self.cursor(name).map(|_| ()),
             Request::Commit { cursor, offset, mark } => self.commit(cursor, offset, mark),
             Request::Anchor { cursor, bytes } => self.anchor(cursor, bytes),
-            Request::Judge => {
-                let judged = judge(&mut self.log, &mut self.model);
-                return self.judged(judged.map(|_| ()));
-            }
-            Request::JudgeBack => {
-                let judged = judge_back(&mut self.log, &mut self.model);
-                return self.judged(judged);
-            }
-            Request::JudgeSeek(time) => {
-                let judged = judge_seek(&mut self.log, time);
-                return self.judged(judged);
-            }
+            Request::Judge => match judge(&mut self.log, &mut self.model) {
+                Ok(_) => Ok(()),
+                Err(_) if self.disk.is_dark() => return Err(Stop::Power),
+                Err(why) => return Err(Stop::Broken(why)),
+            },
         })
-    }
-
-    fn judged(&self, judged: Result<(), String>) -> Result<Outcome<(), M>, Stop> {
-        match judged {
-            Ok(()) => Ok(Ok(())),
-            Err(_) if self.disk.is_dark() => Err(Stop::Power),
-            Err(why) => Err(Stop::Broken(why)),
-        }
     }
 }

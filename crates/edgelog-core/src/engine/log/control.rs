@@ -2,10 +2,10 @@
 
 use super::{Log, Medium, both};
 use crate::clock::Clock;
-use crate::error::AppendError;
+use crate::error::{AppendError, Part};
 use crate::format::{
-    ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FrameHeader, Kind, LONG_HEADER_LEN,
-    SEGMENT_HEADER_LEN, TOPIC_NAME_LEN_MAX,
+    ANCHOR_LEN_MAX, CONTROL_LEN_MAX, CURSOR_NAME_LEN_MAX, Control, FrameHeader, Kind,
+    LONG_HEADER_LEN, SEGMENT_HEADER_LEN, TOPIC_NAME_LEN_MAX,
 };
 use crate::place::{Place, to_usize};
 use crate::policy::{ANCHOR_RESERVE, CONTROL_RESERVE, RECORD_ROOM};
@@ -15,36 +15,43 @@ use crate::state::{
 use crate::types::{Class, CursorId, TopicId};
 use core::borrow::BorrowMut;
 
+/// Bytes of a new cursor's two entries, and of this mount's epoch, on the widest words.
+const CURSOR_ENTRIES_LEN_MAX: u32 = 96 + 64 + 64;
+
 #[both(AFIT)]
 impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S> {
-    /// The id of the topic `name`, which is created when it is new (one small frame).
+    /// The id of the topic `name`, which is created when it is new (one small frame, durable with the next [`sync`](Self::sync)).
+    /// A topic is never removed.
     ///
     /// # Errors
     ///
-    /// [`AppendError::BadLength`] (1 to [`TOPIC_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`TOPICS_MAX`], or the medium's.
+    /// [`AppendError::BadLength`] (1 to [`TOPIC_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`TOPICS_MAX`] or what segment
+    /// and frame buffer have room for, [`AppendError::Full`], or the medium's.
     pub async fn topic(&mut self, name: &str) -> Result<TopicId, AppendError<M::Error>> {
         if let Some(id) = self.state().topic_named(name) {
             return Ok(id);
         }
-        check_name("topic name", name, TOPIC_NAME_LEN_MAX)?;
+        check_name(Part::TopicName, name, TOPIC_NAME_LEN_MAX)?;
         // Above every known one, even when damage took some away: a topic's number is never given again.
         let id = self.state().topic_next;
         if usize::from(id) >= TOPICS_MAX {
-            return Err(AppendError::TooMany { what: "topic", limit: TOPICS_MAX });
+            return Err(AppendError::TooMany { what: Part::Topic, limit: TOPICS_MAX });
         }
         if !self.snapshot_may_grow(TOPIC_ITEM_LEN + name.len()) {
             let limit = self.state().topics.len();
-            return Err(AppendError::TooMany { what: "topic", limit });
+            return Err(AppendError::TooMany { what: Part::Topic, limit });
         }
         self.control(&[Control::Topic { topic: id, name }], CONTROL_RESERVE).await?;
         Ok(TopicId(id))
     }
 
-    /// The durable cursor `name`, which is created at `start` when it is new (two small frames). An existing cursor keeps its place.
+    /// The durable cursor `name`, which is created at `start`, or the durable offset if that is less, when it is new (two small frames, durable with
+    /// the next [`sync`](Self::sync)). An existing cursor keeps its place. A cursor is never removed.
     ///
     /// # Errors
     ///
-    /// [`AppendError::BadLength`] (1 to [`CURSOR_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`CURSORS_MAX`], or the medium's.
+    /// [`AppendError::BadLength`] (1 to [`CURSOR_NAME_LEN_MAX`] bytes), [`AppendError::TooMany`] beyond [`CURSORS_MAX`] or what
+    /// segment and frame buffer have room for, [`AppendError::Full`], or the medium's.
     pub async fn cursor(
         &mut self,
         name: &str,
@@ -53,14 +60,18 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if let Some(id) = self.state().cursor_named(name) {
             return Ok(id);
         }
-        check_name("cursor name", name, CURSOR_NAME_LEN_MAX)?;
+        check_name(Part::CursorName, name, CURSOR_NAME_LEN_MAX)?;
         let id = (0..=u8::MAX).find(|&id| self.state().cursor(CursorId(id)).is_none());
         let (Some(id), false) = (id, self.state().cursors.is_full()) else {
-            return Err(AppendError::TooMany { what: "cursor", limit: CURSORS_MAX });
+            return Err(AppendError::TooMany { what: Part::Cursor, limit: CURSORS_MAX });
         };
         if !self.snapshot_may_grow(CURSOR_ITEMS_LEN + name.len() + ANCHOR_LEN_MAX) {
             let limit = self.state().cursors.len();
-            return Err(AppendError::TooMany { what: "cursor", limit });
+            return Err(AppendError::TooMany { what: Part::Cursor, limit });
+        }
+        // It may be what makes the log full: what is kept in reserve then must not be used up yet.
+        if !self.fits(CURSOR_ENTRIES_LEN_MAX, CONTROL_RESERVE) && self.next_is_free().await? {
+            self.roll(self.ring.end.time).await?;
         }
         let commit = Control::Commit { id, offset: start.min(self.durable), mark: 0 };
         self.control(&[Control::Cursor { id, name }, commit], 0).await?;
@@ -83,7 +94,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         mark: i64,
     ) -> Result<(), AppendError<M::Error>> {
         let Some(known) = self.state().cursor(cursor) else {
-            return Err(AppendError::Unknown { what: "cursor" });
+            return Err(AppendError::Unknown { what: Part::Cursor });
         };
         let current = (known.offset, known.mark);
         let wanted = (offset.min(self.durable), mark);
@@ -119,10 +130,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         bytes: &[u8],
     ) -> Result<(), AppendError<M::Error>> {
         if self.state().cursor(cursor).is_none() {
-            return Err(AppendError::Unknown { what: "cursor" });
+            return Err(AppendError::Unknown { what: Part::Cursor });
         }
         if !(1..=ANCHOR_LEN_MAX).contains(&bytes.len()) {
-            return Err(AppendError::BadLength { what: "anchor", limit: ANCHOR_LEN_MAX });
+            return Err(AppendError::BadLength { what: Part::Anchor, limit: ANCHOR_LEN_MAX });
         }
         self.control(&[Control::Anchor { id: cursor.0, bytes }], 0).await
     }
@@ -154,9 +165,6 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<(), AppendError<M::Error>> {
         if self.clock.is_unset() {
             self.usable()?;
-            if !self.snapshot_may_grow(TIME_SYNC_ITEM_LEN) && !self.state().time_syncs.is_empty() {
-                self.state_mut().time_syncs.remove(0);
-            }
             let log_ms = self.clock.time_of(uptime_ms).max(self.ring.end.time);
             // The boot's epoch is only known once its first frame is written.
             let length = self.control_len(&Control::Clock { epoch: 0, log_ms, utc_ms })?;
@@ -170,15 +178,38 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         Ok(())
     }
 
-    /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor.
+    /// Bytes of the largest snapshot that the topics and cursors can have: every cursor may get the longest anchor. Time syncs come
+    /// besides it as far as there is room.
     pub(super) fn snapshot_len(&self) -> u32 {
         let topics = self.state().topics.iter().map(|topic| TOPIC_ITEM_LEN + topic.name.len());
         let cursors =
             self.state().cursors.iter().map(|c| CURSOR_ITEMS_LEN + c.name.len() + ANCHOR_LEN_MAX);
-        let length = topics.sum::<usize>()
-            + cursors.sum::<usize>()
-            + self.state().time_syncs.len() * TIME_SYNC_ITEM_LEN;
-        u32::try_from(length).unwrap_or(u32::MAX)
+        u32::try_from(topics.sum::<usize>() + cursors.sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
+    /// How many time syncs, the newest, the next header takes without leaving less to records than there must be.
+    pub(super) fn time_syncs_kept(&self) -> usize {
+        let geometry = &self.ring.geometry;
+        let segment = geometry.segment_size().saturating_sub(CONTROL_RESERVE + RECORD_ROOM);
+        let room = to_usize(segment).min(self.buffer.as_ref().len());
+        let fits = |&kept: &usize| {
+            let syncs = u32::try_from(kept * TIME_SYNC_ITEM_LEN).unwrap_or(u32::MAX);
+            let header = SEGMENT_HEADER_LEN + self.snapshot_len() + syncs;
+            to_usize(geometry.align_up(header)) <= room
+        };
+        (0..=self.state().time_syncs.len()).rev().find(fits).unwrap_or(0)
+    }
+
+    /// Bytes that the next segment's header may take.
+    pub(super) fn next_header_len(&self) -> u32 {
+        let syncs = self.time_syncs_kept() * TIME_SYNC_ITEM_LEN;
+        let syncs = u32::try_from(syncs).unwrap_or(u32::MAX);
+        self.ring.geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len() + syncs)
+    }
+
+    /// Bytes of the largest segment header with that snapshot, which the buffer must hold.
+    pub(super) fn header_len_max(&self) -> u32 {
+        self.ring.geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len())
     }
 
     /// Whether every later segment header still fits buffer and segment when the snapshot grows by `bytes`. A log whose
@@ -210,9 +241,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         }
         self.program(used, end).await?;
         for control in controls {
-            if self.state_mut().apply(control).is_err() {
-                return Err(AppendError::TooMany { what: "topic or cursor", limit: CURSORS_MAX });
-            }
+            // Those who call have seen that there is room.
+            let _ = self.state_mut().apply(control);
         }
         Ok(())
     }
@@ -234,7 +264,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         control: &Control<'_>,
         since_base: u32,
     ) -> Result<usize, AppendError<M::Error>> {
-        let (kind, id, body) = control.emit();
+        let mut body = [0; CONTROL_LEN_MAX];
+        let (kind, id, body) = control.emit(&mut body);
         let header = FrameHeader {
             crc: 0,
             form: end.long(since_base),
@@ -245,12 +276,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             topic: u16::from_le_bytes([kind as u8, id]),
             payload_len: u32::try_from(body.len()).unwrap_or(0),
         };
-        self.compose(end, used, header, &[], &body)
+        self.compose(end, used, header, &[], body)
     }
 
     /// Bytes of a control entry's frame, if the buffer can hold it.
     pub(super) fn control_len(&self, control: &Control<'_>) -> Result<u32, AppendError<M::Error>> {
-        let (_, _, body) = control.emit();
+        let mut body = [0; CONTROL_LEN_MAX];
+        let (_, _, body) = control.emit(&mut body);
         let geometry = &self.ring.geometry;
         let body_len = u32::try_from(body.len()).unwrap_or(0);
         let length = geometry.align_up(geometry.align_up(LONG_HEADER_LEN) + body_len);
@@ -263,7 +295,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     }
 }
 
-fn check_name<E>(what: &'static str, name: &str, limit: usize) -> Result<(), AppendError<E>> {
+fn check_name<E>(what: Part, name: &str, limit: usize) -> Result<(), AppendError<E>> {
     let fits = (1..=limit).contains(&name.len());
     if fits { Ok(()) } else { Err(AppendError::BadLength { what, limit }) }
 }

@@ -3,12 +3,12 @@
 use super::super::mount::note_len;
 use super::super::segment::{Header, frame_at, read_header};
 use super::{Log, Medium, both};
-use crate::error::AppendError;
+use crate::error::{AppendError, Part};
 use crate::format::{
     Control, Crc, FrameHeader, GENERATION_MAX, OFFSET_MAX, SEGMENT_HEADER_LEN, SegmentHeader, put,
 };
 use crate::place::{Frame, Place, to_usize};
-use crate::policy::FullPolicy;
+use crate::policy::{FullPolicy, REFUSED_RESERVE};
 use crate::state::Memory;
 use core::borrow::BorrowMut;
 
@@ -29,7 +29,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         reserve: u32,
     ) -> Result<u32, AppendError<M::Error>> {
         if !self.opened && self.next_epoch() == u32::MAX {
-            return Err(AppendError::TooMany { what: "epoch", limit: usize::MAX });
+            return Err(AppendError::TooMany { what: Part::Epoch, limit: usize::MAX });
         }
         let epoch = self.epoch_entry();
         let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
@@ -80,9 +80,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if self.medium.is_write_once() && *attempts < EPOCH_ATTEMPTS {
             *attempts += 1;
             let until = self.ring.geometry.segment_size();
-            if programmed.is_err() || frame_at(&mut self.medium, &place, until).await?.is_none() {
+            // Whether it is there is unknown until it was read back.
+            self.poisoned = true;
+            let held =
+                programmed.is_ok() && frame_at(&mut self.medium, &place, until).await?.is_some();
+            self.poisoned = false;
+            if !held {
                 // Nothing of this mount is visible yet, so nothing depends on what was programmed here.
-                self.poisoned = false;
                 self.ring.end = place;
                 let left_out = self.control_len(epoch)? << (*attempts - 1);
                 let position = place.position.saturating_add(left_out);
@@ -91,13 +95,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             }
         }
         programmed?;
-        self.sync().await?;
+        self.flush().await?;
         self.ring.end.take(epoch);
         self.opened = true;
         Ok(true)
     }
 
-    fn fits(&self, length: u32, reserve: u32) -> bool {
+    pub(super) fn fits(&self, length: u32, reserve: u32) -> bool {
         let end = self.ring.end.position.saturating_add(length).saturating_add(reserve);
         end <= self.ring.geometry.segment_size()
     }
@@ -137,16 +141,52 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
 
     /// Takes a note that the slot of `generation` is erased, or that none is (0), where there is room for it.
     async fn note_ready(&mut self, generation: u64) -> Result<(), AppendError<M::Error>> {
-        let since_base = self.ring.end.time.saturating_sub(self.ring.newest.base_time);
-        let Ok(since_base) = u32::try_from(since_base) else { return Ok(()) };
-        if !self.fits(note_len(&self.ring.geometry), 0) || self.next_epoch() == u32::MAX {
-            return Ok(());
-        }
-        let (epoch, mut attempts) = (self.epoch_entry(), 0);
-        if self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await? {
-            self.program_control(&Control::Ready { generation }, since_base).await?;
+        if self.note(&Control::Ready { generation }, 0).await? {
             self.state_mut().ready_generation = generation;
         }
+        Ok(())
+    }
+
+    /// Takes a note of the records that were given up, each time that they have become twice as many, so that a full log has room for it.
+    pub(super) async fn note_refused(&mut self) -> Result<(), AppendError<M::Error>> {
+        let records = self.state().refused;
+        if records > 0
+            && records / 2 >= self.refused_noted
+            && self.note(&Control::Refused { records }, REFUSED_RESERVE).await?
+        {
+            self.refused_noted = records;
+        }
+        Ok(())
+    }
+
+    /// Writes an entry if the segment has room for it besides `reserve`. It opens no segment, but this mount's epoch.
+    async fn note(
+        &mut self,
+        control: &Control<'_>,
+        reserve: u32,
+    ) -> Result<bool, AppendError<M::Error>> {
+        let since_base = self.ring.end.time.saturating_sub(self.ring.newest.base_time);
+        let Ok(since_base) = u32::try_from(since_base) else { return Ok(false) };
+        if !self.fits(note_len(&self.ring.geometry), reserve) || self.next_epoch() == u32::MAX {
+            return Ok(false);
+        }
+        let (epoch, mut attempts) = (self.epoch_entry(), 0);
+        let opened = self.opened || self.open_epoch(&epoch, since_base, &mut attempts).await?;
+        if opened {
+            self.program_control(control, since_base).await?;
+        }
+        Ok(opened)
+    }
+
+    /// Makes everything that was programmed durable.
+    pub(super) async fn flush(&mut self) -> Result<(), AppendError<M::Error>> {
+        if !self.synced {
+            self.poisoned = true;
+            self.medium.sync().await?;
+            self.poisoned = false;
+            self.synced = true;
+        }
+        self.durable = self.ring.end.offset;
         Ok(())
     }
 
@@ -158,31 +198,32 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if generation > 0 && self.state().ready_generation == generation {
             // The note must not outlive the state that it told: this erase may be cut, and its slot may read as erased then.
             self.note_ready(0).await?;
-            self.sync().await?;
+            self.flush().await?;
         }
         Ok(self.medium.erase(geometry.slot(generation)).await?)
     }
 
     /// Seals the segment and opens the next one, which begins this mount's epoch if nothing else did.
-    async fn roll(&mut self, time: u64) -> Result<(), AppendError<M::Error>> {
+    pub(super) async fn roll(&mut self, time: u64) -> Result<(), AppendError<M::Error>> {
         let generation = self.ring.newest.generation + 1;
         if generation > GENERATION_MAX || !self.next_is_free().await? {
             return Err(AppendError::Full);
         }
-        self.sync().await?;
+        self.flush().await?;
+        let room = OFFSET_MAX.saturating_sub(self.ring.end.offset);
+        let refused = u32::try_from(room).unwrap_or(u32::MAX).min(self.state().refused);
         let header = SegmentHeader {
-            slot: self.ring.geometry.slot(generation),
             generation,
-            base_offset: self.ring.end.offset.saturating_add(self.refused.into()).min(OFFSET_MAX),
+            base_offset: self.ring.end.offset.saturating_add(refused.into()),
             base_time: time,
             epoch: self.next_epoch(),
             snapshot_len: 0,
-            refused: self.refused,
+            refused,
             clock_unset: self.clock.is_unset(),
             ..self.ring.newest
         };
         self.write_header(header).await?;
-        self.refused = 0;
+        (self.state_mut().refused, self.refused_noted) = (0, 0);
         self.opened = true;
         Ok(())
     }
@@ -195,30 +236,26 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<(), AppendError<M::Error>> {
         let (header, _) = self.compose_header(header)?;
         let was_ready = core::mem::take(&mut self.next_is_ready);
-        if !was_ready {
-            self.erase(header.generation).await?;
+        let mut written = false;
+        if was_ready {
+            // The slot may have met the header of a roll since that a power cut stopped at its first word.
+            let look = core::mem::take(&mut self.ready_before);
+            let programmed = self.program_header(header, look).await;
+            written = if look { matches!(programmed, Ok(true)) } else { programmed? };
         }
-        // A header that failed may be there all the same. Frames appended to the old segment after that would be lost to the
-        // next mount, which believes the header.
-        self.poisoned = true;
-        let look = was_ready && core::mem::take(&mut self.ready_before);
-        let written = self.program_header(header, look).await;
-        if look && !matches!(written, Ok(true)) {
-            // The slot may have met the header of a roll that a power cut stopped at its first word.
+        if !written {
             self.poisoned = false;
             if let Err(error) = self.erase(header.generation).await {
-                self.poisoned = true;
+                // What was programmed before is still there.
+                self.poisoned = was_ready;
                 return Err(error);
             }
-            self.poisoned = true;
             self.program_header(header, false).await?;
-        } else {
-            written?;
         }
         self.poisoned = false;
         let time = self.ring.end.time;
         self.ring.newest = header;
-        self.ring.end = Place::start_of(&header);
+        self.ring.end = Place::start_of(&header, &self.ring.geometry);
         self.ring.end.time = self.ring.end.time.max(time);
         self.synced = true;
         self.unsaved = crate::policy::CursorSet::default();
@@ -232,13 +269,17 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         look: bool,
     ) -> Result<bool, AppendError<M::Error>> {
         let (header, length) = self.compose_header(header)?;
+        // A header that failed may be there all the same. Frames appended to the old segment after that would be lost to the
+        // next mount, which believes the header.
+        self.poisoned = true;
+        let slot = self.ring.geometry.slot(header.generation);
         let bytes = self.buffer.as_ref().get(..to_usize(length)).unwrap_or_default();
-        self.medium.program(header.slot, 0, bytes).await?;
+        self.medium.program(slot, 0, bytes).await?;
         self.medium.sync().await?;
         if !look {
             return Ok(true);
         }
-        let read = read_header(&mut self.medium, header.slot).await?;
+        let read = read_header(&mut self.medium, slot).await?;
         Ok(matches!(read, Header::Valid(read) if read == header))
     }
 
@@ -247,17 +288,18 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         &mut self,
         header: SegmentHeader,
     ) -> Result<(SegmentHeader, u32), AppendError<M::Error>> {
-        let geometry = header.geometry;
-        let longest = to_usize(geometry.align_up(SEGMENT_HEADER_LEN + self.snapshot_len()));
+        let geometry = self.ring.geometry;
+        let longest = to_usize(self.header_len_max());
+        let time_syncs = self.time_syncs_kept();
         let buffer = self.buffer.as_mut();
         let limit = buffer.len().min(to_usize(geometry.segment_size()));
         let needed = AppendError::TooLarge { frame_bytes: longest, limit };
         let Some((fixed, rest)) = buffer.split_first_chunk_mut() else { return Err(needed) };
-        let Some(length) = self.memory.borrow().emit(rest) else { return Err(needed) };
+        let Some(length) = self.memory.borrow().emit(time_syncs, rest) else { return Err(needed) };
         let Ok(snapshot_len) = u32::try_from(length) else { return Err(needed) };
         let header = SegmentHeader { snapshot_len, ..header };
-        *fixed = header.emit(rest.get(..length).unwrap_or_default());
-        let end = header.first_frame();
+        *fixed = header.emit(&geometry, rest.get(..length).unwrap_or_default());
+        let end = header.first_frame(&geometry);
         let Some(bytes) = buffer.get_mut(..to_usize(end)).filter(|_| to_usize(end) <= limit) else {
             return Err(needed);
         };
@@ -309,9 +351,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     ) -> Result<(), AppendError<M::Error>> {
         let bytes = self.buffer.as_ref().get(..used).unwrap_or_default();
         let Self { medium, ring, .. } = self;
+        let slot = ring.geometry.slot(ring.newest.generation);
         // Until it is known to be done: it may fail, and a future may be dropped.
         self.poisoned = true;
-        medium.program(ring.newest.slot, ring.end.position, bytes).await?;
+        medium.program(slot, ring.end.position, bytes).await?;
         self.poisoned = false;
         self.ring.end = end;
         self.synced = false;

@@ -1,0 +1,140 @@
+//! Attacks on segment headers: what a broken one may cost.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+
+mod common;
+
+use common::{Bytes, NOW, create, mount, put};
+use edgelog_core::{FullPolicy, Item, Reader};
+use std::collections::BTreeMap;
+
+/// Takes in what the log holds; false when a name that was known is another record's now.
+fn identities(medium: &Bytes, known: &mut BTreeMap<(u32, u64), Vec<u8>>) -> bool {
+    let mut log = mount(medium);
+    let mut unique = true;
+    let (mut reader, mut buffer) = (Reader::at(0), vec![0; 4096]);
+    while let Some(item) = log.read(&mut reader, u64::MAX, &mut buffer).unwrap() {
+        let Item::Record(record) = item else { continue };
+        let name = (record.identity.epoch, record.identity.offset);
+        let before = known.insert(name, record.payload.to_vec());
+        unique &= before.is_none_or(|before| before == record.payload);
+    }
+    unique
+}
+
+#[test]
+fn no_single_bit_of_a_header_makes_an_identity_name_two_records() {
+    let medium = Bytes::new(1024, 4, 4, 0xFF);
+    let mut log = create(&medium);
+    while log.segments().0 < 2 {
+        put(&mut log, &[1; 60]);
+        log.sync().unwrap();
+    }
+    // The second boot's records stand in the newest segment.
+    let mut log = mount(&medium);
+    for _ in 0..3 {
+        put(&mut log, &[2; 60]);
+        log.sync().unwrap();
+    }
+    let mut wrong = Vec::new();
+    for bit in 0..84 * 8 {
+        let medium = medium.copy();
+        let mut known = BTreeMap::new();
+        identities(&medium, &mut known);
+        medium.flip(1024 * 8 + bit);
+        let mut log = mount(&medium);
+        for _ in 0..8 {
+            put(&mut log, &[3; 60]);
+            log.sync().unwrap();
+        }
+        if !identities(&medium, &mut known) {
+            wrong.push(bit);
+        }
+    }
+    assert_eq!(wrong, [] as [usize; 0], "bits of the header");
+}
+
+#[test]
+fn unreadable_headers_cost_their_segments_and_never_the_newest_one() {
+    const COUNT: u64 = 40;
+    let mut wrong = Vec::new();
+    for newest in [3u64, 7, 17, 18, 20, 25, 39, 40, 41, 50, 60, 79, 80, 85] {
+        let medium = Bytes::new(1024, COUNT as u32, 1, 0);
+        let mut log = create(&medium);
+        log.set_full_policy(FullPolicy::DropOldest);
+        let mut now = NOW;
+        let topic = log.topic("t").unwrap();
+        let event = edgelog_core::Event {
+            topic,
+            class: edgelog_core::Class::Normal,
+            key: None,
+            payload: b"x",
+        };
+        for _ in 0..newest {
+            now += 1 << 33;
+            log.append(&event, now).unwrap();
+        }
+        log.append(&event, now).unwrap();
+        log.sync().unwrap();
+        let visible = log.visible();
+        assert_eq!(mount(&medium).visible(), visible);
+        let oldest = (newest + 1).saturating_sub(COUNT);
+        for first in oldest..newest {
+            for wide in 1..=5u64.min(newest - first) {
+                let medium = medium.copy();
+                for generation in first..first + wide {
+                    medium.bytes.borrow_mut()[(generation % COUNT) as usize * 1024 + 40] ^= 1;
+                }
+                if mount(&medium).visible() != visible {
+                    wrong.push((newest, first, wide));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, [], "(newest generation, first broken one, broken ones)");
+}
+
+#[test]
+fn a_broken_header_of_an_old_segment_does_not_spend_epochs_at_every_start() {
+    let medium = Bytes::new(64 * 1024, 2, 1, 0);
+    let mut log = create(&medium);
+    log.set_full_policy(FullPolicy::DropOldest);
+    while log.segments().0 < 2 {
+        put(&mut log, &[1; 3000]);
+    }
+    log.sync().unwrap();
+    medium.flip(40 * 8);
+    for _ in 0..100 {
+        let mut log = mount(&medium);
+        put(&mut log, b"a boot");
+        log.sync().unwrap();
+    }
+    let epoch = mount(&medium).epoch();
+    assert!(
+        epoch < 5_000,
+        "100 starts took the epoch to {epoch}; at 4,294,967,295 the log takes no more"
+    );
+}
+
+#[test]
+#[ignore = "nothing counts the records of a newest segment without a header"]
+fn a_newest_segment_that_lost_its_header_is_not_lost_in_silence() {
+    let medium = Bytes::new(1024, 4, 4, 0xFF);
+    let mut log = create(&medium);
+    let cursor = log.cursor("uplink", 0).unwrap();
+    while log.segments().0 < 2 {
+        put(&mut log, &[1; 60]);
+    }
+    put(&mut log, &[2; 60]);
+    let durable = log.sync().unwrap();
+    log.commit(cursor, durable, 0).unwrap();
+    log.sync().unwrap();
+    medium.flip((1024 + 40) * 8);
+    let mut log = mount(&medium);
+    // An owner can report no more than this.
+    let told = (log.damaged(), log.torn_bytes(), log.visible());
+    let next = put(&mut log, b"next");
+    assert!(
+        next >= durable,
+        "offset {next} was durable below {durable}, is given again, and (damaged, torn bytes, visible) are {told:?}"
+    );
+}
