@@ -4,18 +4,20 @@ use crate::cargo::{cargo, run};
 use crate::chaos::{self, ChaosArguments};
 use crate::crash::{self, CrashArguments};
 use crate::firmware::{self, FirmwareArguments};
+use crate::fuzz::{self, FuzzArguments};
 use crate::test::{self, TestArguments};
 use anyhow::Result;
 
-/// Formatting, lints, documentation, all tests (the layering test among them), firmware, 100,000 power cuts, and a short chaos.
+/// Formatting, lints, documentation, all tests (the layering test among them), firmware, 100,000 power cuts, and short fuzzing
+/// and chaos.
 ///
 /// # Errors
 ///
 /// The first step that fails.
 pub fn gate() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
-    for bench in ["benches/flash/Cargo.toml", "benches/flash_text/Cargo.toml"] {
-        run(cargo().args(["fmt", "--check", "--manifest-path", bench]))?;
+    for apart in ["benches/flash/Cargo.toml", "benches/flash_text/Cargo.toml", "fuzz/Cargo.toml"] {
+        run(cargo().args(["fmt", "--check", "--manifest-path", apart]))?;
     }
     run(cargo().args([
         "clippy",
@@ -26,11 +28,13 @@ pub fn gate() -> Result<()> {
         "-D",
         "warnings",
     ]))?;
+    fuzz::lint()?;
     let mut docs = cargo();
     docs.args(["doc", "--workspace", "--all-features", "--no-deps", "--document-private-items"]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     test::run(&TestArguments::default())?;
     firmware::run(&FirmwareArguments::default())?;
     crash::run(&CrashArguments::default())?;
+    fuzz::run(&FuzzArguments::short())?;
     chaos::run(&ChaosArguments::short())
 }

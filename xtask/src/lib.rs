@@ -6,6 +6,7 @@ pub mod chaos;
 pub mod ci;
 pub mod crash;
 pub mod firmware;
+pub mod fuzz;
 pub mod kafka;
 pub mod test;
 pub mod tools;

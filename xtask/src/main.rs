@@ -7,6 +7,7 @@ use xtask::bench::BenchCommand;
 use xtask::chaos::{self, ChaosArguments};
 use xtask::crash::CrashArguments;
 use xtask::firmware::{self, FirmwareArguments};
+use xtask::fuzz::{self, FuzzArguments};
 use xtask::kafka::KafkaCommand;
 use xtask::test::TestArguments;
 use xtask::{ci, crash, test};
@@ -31,12 +32,14 @@ enum Command {
     Chaos(ChaosArguments),
     /// Cut the power in every byte that is programmed or erased, and check the promises
     Crash(CrashArguments),
+    /// Look for inputs that break the engine
+    Fuzz(FuzzArguments),
     /// Build the crates for microcontrollers, and measure what they take there
     Firmware(FirmwareArguments),
     /// Measure, beside other libraries that do the same
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),
-    /// The gate: formatting, lints, documentation, layers, all tests, firmware, power cuts
+    /// The gate: formatting, lints, documentation, layers, all tests, firmware, power cuts, short fuzzing and chaos
     Ci,
 }
 
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Firmware(arguments) => firmware::run(&arguments),
         Command::Bench(command) => command.run(),
         Command::Ci => ci::gate(),

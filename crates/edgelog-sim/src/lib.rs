@@ -27,4 +27,4 @@ pub use model::Model;
 pub use nor::{NorChip, NorCounters, NorOp, SimNorError};
 pub use oracle::{Verdict, check};
 pub use rng::Rng;
-pub use session::{Action, Answer, Session, Stop};
+pub use session::{Action, Answer, Request, Session, Stop};

@@ -151,6 +151,8 @@ pub struct Model {
     pub clocks: Vec<ClockModel>,
     /// What the log does when it is full.
     pub full: Full,
+    /// Whether it ever did anything but refuse.
+    pub dropped: bool,
     /// Every identity that was ever visible.
     pub identities: HashMap<(u32, u64), Content>,
     /// Topics and whether they were synced.

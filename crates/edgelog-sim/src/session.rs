@@ -1,6 +1,7 @@
 //! A log under test that does random work and keeps its model.
 
 mod clock;
+mod request;
 
 use crate::disk::SimDisk;
 use crate::headers::next_to_go;
@@ -10,6 +11,8 @@ use crate::oracle::{BUFFER, judge};
 use crate::rng::Rng;
 use clock::Clock;
 use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, Medium, MountError, TopicId};
+
+pub use request::Request;
 
 /// Why a session cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +120,7 @@ impl<M: SimMedium> Session<M> {
 
     /// What the log does from now on when it is full.
     pub fn set_full(&mut self, full: Full) {
+        self.model.dropped |= full != Full::Refuse;
         self.model.full = full;
         self.log.set_full_policy(self.model.full.policy(self.log.cursors()));
     }
@@ -210,7 +214,12 @@ impl<M: SimMedium> Session<M> {
     fn free(&mut self) -> Result<(), String> {
         self.sync().map_err(|e| format!("sync on a full log: {e}"))?;
         if self.log.cursors().is_empty() {
-            self.cursor("late").map_err(|e| format!("no cursor on a full log: {e}"))?;
+            match self.cursor("late") {
+                Ok(_) => {}
+                // A log that dropped by policy kept no room for one.
+                Err(AppendError::Full) if self.model.dropped => self.set_full(Full::DropOldest),
+                Err(other) => return Err(format!("no cursor on a full log: {other}")),
+            }
         }
         let names: Vec<String> = self.model.cursors.keys().cloned().collect();
         for name in names {
@@ -402,7 +411,10 @@ impl<M: SimMedium> Session<M> {
     }
 
     fn some_topic(&mut self, rng: &mut Rng) -> Outcome<TopicId, M> {
-        let name = ["a", "door.open", "metrics"][rng.below(3)];
+        self.topic(["a", "door.open", "metrics"][rng.below(3)])
+    }
+
+    fn topic(&mut self, name: &str) -> Outcome<TopicId, M> {
         let topic = self.call_between(|log| log.topic(name))?;
         let id = topic.get();
         self.model.topics.entry(String::from(name)).or_insert_with(|| (id, false));

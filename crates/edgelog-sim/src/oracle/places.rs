@@ -40,7 +40,7 @@ fn judge_seek<M: SimMedium>(
         })
         .collect();
     let some = times.get(rng.below(times.len())).map_or(0, |&(time, _)| time);
-    let time = (some + 1).saturating_sub(rng.bits() % 3);
+    let time = some.saturating_add(1).saturating_sub(rng.bits() % 3);
     let right =
         times.iter().find(|&&(it, _)| it >= time).map_or_else(|| log.visible(), |&(_, at)| at);
     let found = log.seek_time(time).map_err(|e| format!("seek: {e}"))?;
