@@ -159,7 +159,9 @@ fn judge_record(
     let expected = if stamp.unset { TimeQuality::Unset } else { TimeQuality::Synced };
     // Behind damage, which is only where records were let go, a time may only be known to be not later.
     let estimated = *quality == TimeQuality::Estimated && offset < model.evictable;
-    if !estimated && (*quality != expected || *time_ms < stamp.floor) {
+    // The clock entry before it may be damaged there, too.
+    let missed = *quality == TimeQuality::Unset && offset < model.evictable && !stamp.unset;
+    if !estimated && !missed && (*quality != expected || *time_ms < stamp.floor) {
         return Err(format!("record {offset} has time {time_ms}, {quality:?}, expected {stamp:?}"));
     }
     let known = syncs.iter().find(|sync| sync.epoch == identity.epoch);
