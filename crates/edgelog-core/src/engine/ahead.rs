@@ -110,8 +110,8 @@ pub(crate) async fn look_ahead<M: Medium>(
 }
 
 /// Whether what was found is no coincidence. Behind much damage a frame validates with any of many offsets, or of later epochs, so that
-/// bytes which look like thousands of frames would hit on one; what follows it must bear it out: the next frame, an epoch frame that resumed where it ends, or
-/// nothing at all.
+/// bytes which look like thousands of frames would hit on one; what follows it must bear it out: the next frame, an epoch frame that
+/// resumed where it ends, or nothing at all.
 #[both(AFIT)]
 async fn is_believed<M: Medium>(
     medium: &mut M,
@@ -284,24 +284,20 @@ impl Bounds {
         let Self { epochs: (first, last), offsets: (least, most), resumed_from } = *self;
         let stored = frame.header.crc;
         // A long frame tells its offset, and then the CRC its epoch.
-        let one_offset = least == most;
-        let (first, last) = if one_offset {
-            let epoch = crc.epoch_of_frame(least, stored);
+        let mut epoch = first;
+        if least == most {
+            epoch = crc.epoch_of_frame(least, stored);
             if epoch < first || epoch > last {
                 return None;
             }
-            (epoch, epoch)
-        } else {
-            (first, last)
-        };
-        let mut epoch = first;
+        }
         loop {
             // Both ends may have different upper halves.
             for near in [least, most] {
                 let offset = crc.offset_of_frame(epoch, near, stored);
                 if least <= offset && offset <= most {
                     // The further away what it is bound to, the likelier a coincidence.
-                    let epochs = u64::from(epoch - self.epochs.0) + 1;
+                    let epochs = u64::from(epoch - first) + 1;
                     let choices = epochs.saturating_mul((offset - least).saturating_add(1));
                     return Some(Found { frame, epoch, offset, resumed_from, choices });
                 }

@@ -240,6 +240,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         &mut self,
         header: SegmentHeader,
     ) -> Result<(), AppendError<M::Error>> {
+        // Whether it fits is asked before anything is erased. It is composed again where it is programmed: erasing may write a note, which
+        // needs the buffer.
         let (header, _) = self.compose_header(header)?;
         let was_ready = core::mem::take(&mut self.next_is_ready);
         let mut written = false;
