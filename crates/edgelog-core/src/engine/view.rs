@@ -86,6 +86,19 @@ impl<M: Medium> LogView<M> {
         reader.next(&mut self.medium, &self.mounted.ring, u64::MAX, buffer).await
     }
 
+    /// As [`read`](Self::read), without copying. See [`Log::read_in_place`](super::Log::read_in_place); nobody may append to the medium
+    /// while the item is borrowed.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; the reader stays where it was.
+    pub async fn read_in_place(
+        &mut self,
+        reader: &mut Reader,
+    ) -> Result<Option<Item<'_>>, ReadError<M::Error>> {
+        reader.next_in_place(&mut self.medium, &self.mounted.ring, u64::MAX).await
+    }
+
     /// Newest first. See [`Log::read_back`](super::Log::read_back).
     ///
     /// # Errors
