@@ -63,11 +63,11 @@ fn a_segment_is_recycled_in_its_file_once_nobody_reads_it() {
     let log = small_ring(folder.path());
     go_round(&log, 1);
     let mut reader = log.reader(Start::Offset(0)).unwrap();
-    let mut slot = None;
+    let mut read = 0;
     while let Some(item) = reader.next().unwrap() {
-        slot = slot.or(matches!(item, Item::Record(_)).then_some(()));
+        read += u32::from(matches!(item, Item::Record(_)));
     }
-    assert!(slot.is_some());
+    assert!(read > 0);
     let before: Vec<_> = (0..4).map(|slot| inode(folder.path(), slot)).collect();
     go_round(&log, 1);
     let pinned: Vec<_> = (0..4).map(|slot| inode(folder.path(), slot)).collect();
