@@ -72,35 +72,9 @@ impl Fixed for bool {
     }
 }
 
-/// An array; only inside of what [`fixed!`](crate::fixed!) makes, as FlatBuffers has it.
-impl<T: Fixed, const N: usize> Fixed for [T; N]
-where
-    Self: Default,
-{
-    const SIZE: usize = N * T::SIZE;
-    const ALIGN: usize = T::ALIGN;
-    const TYPE: &'static Type = &Type::Array(T::TYPE, N);
-
-    #[inline]
-    fn store(&self, room: &mut [u8]) {
-        for (item, room) in self.iter().zip(room.chunks_exact_mut(T::SIZE)) {
-            item.store(room);
-        }
-    }
-
-    #[inline]
-    fn load(bytes: &[u8]) -> Self {
-        let mut array = Self::default();
-        for (item, bytes) in array.iter_mut().zip(bytes.chunks_exact(T::SIZE)) {
-            *item = T::load(bytes);
-        }
-        array
-    }
-}
-
 /// Describes a FlatBuffers struct: a value of a fixed size, of which no field can ever be added, left out or removed.
 ///
-/// The fields are scalars, arrays of up to 32 of them, and other such values. The type has `Clone`, `Copy`, `Debug`, `Default` and
+/// The fields are scalars and other such values; no arrays, because `flatc` refuses them for Go, Kotlin, Dart and PHP. The type has `Clone`, `Copy`, `Debug`, `Default` and
 /// `PartialEq`.
 ///
 /// ```

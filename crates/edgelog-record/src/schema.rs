@@ -20,8 +20,6 @@ pub enum Type {
     Vector(&'static Self),
     /// A vector of bytes that begins at a multiple of 8.
     Nested,
-    /// An array of a fixed length.
-    Array(&'static Self, usize),
     /// A table or a struct.
     Named(&'static Declaration),
 }
@@ -177,17 +175,10 @@ impl Member {
 }
 
 impl Type {
-    /// Whether a table can have such a field.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn is_of_tables(&self) -> bool {
-        !matches!(self, Self::Array(..) | Self::Vector(Self::Array(..)))
-    }
-
     const fn declaration(&self) -> Option<&'static Declaration> {
         match *self {
             Self::Named(declaration) => Some(declaration),
-            Self::Vector(inner) | Self::Array(inner, _) => inner.declaration(),
+            Self::Vector(inner) => inner.declaration(),
             Self::Scalar(_) | Self::Nested => None,
         }
     }
@@ -199,7 +190,6 @@ impl fmt::Display for Type {
             Self::Scalar(name) => f.write_str(name),
             Self::Vector(inner) => write!(f, "[{inner}]"),
             Self::Nested => f.write_str("[ubyte]"),
-            Self::Array(inner, len) => write!(f, "[{inner}:{len}]"),
             Self::Named(of) => write!(f, "{}.{}", of.namespace, of.name),
         }
     }

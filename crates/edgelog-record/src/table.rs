@@ -155,10 +155,6 @@ macro_rules! table {
                 const {
                     let size = 4 $(+ 2 + <<$type as $crate::Field<$life>>::Value as $crate::Value<$life>>::SIZE)+;
                     assert!(size < 65536, "a table and its vtable are shorter than 64 KiB");
-                    $(assert!(
-                        <<$type as $crate::Field<$life>>::Value as $crate::Value<$life>>::TYPE.is_of_tables(),
-                        "FlatBuffers has arrays only in structs"
-                    );)+
                 }
                 let default = Self::default();
                 $(let $field = $crate::Field::<$life>::to_store(&self.$field, &default.$field);)+
