@@ -26,7 +26,7 @@ pub trait Field<'a>: Copy {
     /// # Errors
     ///
     /// What is stored is not one, or nothing is stored and there should be.
-    fn read(
+    fn load(
         fields: &Fields<'a>,
         id: usize,
         default: Self,
@@ -58,7 +58,7 @@ impl<'a, V: Value<'a>> Field<'a> for Option<V> {
     }
 
     #[inline]
-    fn read(fields: &Fields<'a>, id: usize, _: Self, _: &'static str) -> Result<Self, Invalid> {
+    fn load(fields: &Fields<'a>, id: usize, _: Self, _: &'static str) -> Result<Self, Invalid> {
         fields.get(id)
     }
 }
@@ -77,7 +77,7 @@ impl<'a, V: Value<'a>> Field<'a> for Deprecated<V> {
     }
 
     #[inline]
-    fn read(_: &Fields<'a>, _: usize, gone: Self, _: &'static str) -> Result<Self, Invalid> {
+    fn load(_: &Fields<'a>, _: usize, gone: Self, _: &'static str) -> Result<Self, Invalid> {
         Ok(gone)
     }
 }
@@ -94,7 +94,7 @@ macro_rules! defaulted {
             }
 
             #[inline]
-            fn read(
+            fn load(
                 fields: &Fields<'_>,
                 id: usize,
                 default: Self,
@@ -134,7 +134,7 @@ macro_rules! required {
             }
 
             #[inline]
-            fn read(
+            fn load(
                 fields: &$crate::Fields<$life>,
                 id: usize,
                 _: Self,

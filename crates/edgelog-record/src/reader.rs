@@ -79,7 +79,7 @@ impl<'a> Fields<'a> {
         let entry = self.vtable.get(entry..).and_then(|rest| rest.first_chunk());
         match entry.map_or(0, |entry| usize::from(u16::from_le_bytes(*entry))) {
             0 => Ok(None),
-            offset => V::read(self.bytes, self.table.saturating_add(offset)).map(Some),
+            offset => V::get(self.bytes, self.table.saturating_add(offset)).map(Some),
         }
     }
 }

@@ -161,7 +161,7 @@ macro_rules! table {
                 let (table, places) = writer.table([$($crate::Slot::of(&$field)),+]);
                 let mut places = places.into_iter();
                 $(if let (Some(value), Some(at)) = ($field, places.next()) {
-                    $crate::Value::<$life>::write(&value, writer, at);
+                    $crate::Value::<$life>::put(&value, writer, at);
                 })+
                 table
             }
@@ -170,7 +170,7 @@ macro_rules! table {
             fn from_fields(fields: &$crate::Fields<$life>) -> Result<Self, $crate::Invalid> {
                 let default = Self::default();
                 Ok(Self {
-                    $($field: $crate::Field::<$life>::read(fields, $id, default.$field, stringify!($field))?,)+
+                    $($field: $crate::Field::<$life>::load(fields, $id, default.$field, stringify!($field))?,)+
                 })
             }
         }
@@ -181,13 +181,13 @@ macro_rules! table {
             const TYPE: &'static $crate::Type = &$crate::Type::Named(<Self as $crate::Table<$life>>::DECLARATION);
 
             #[inline]
-            fn write(&self, writer: &mut $crate::Writer<'_>, at: usize) {
+            fn put(&self, writer: &mut $crate::Writer<'_>, at: usize) {
                 let table = $crate::Table::append(self, writer);
                 writer.point(at, table);
             }
 
             #[inline]
-            fn read(bytes: &$life [u8], at: usize) -> Result<Self, $crate::Invalid> {
+            fn get(bytes: &$life [u8], at: usize) -> Result<Self, $crate::Invalid> {
                 $crate::Fields::behind(bytes, at).and_then(|fields| <Self as $crate::Table<$life>>::from_fields(&fields))
             }
         }

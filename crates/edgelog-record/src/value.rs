@@ -18,14 +18,14 @@ pub trait Value<'a>: Copy {
     const TYPE: &'static Type;
 
     /// Stores it at `at`, where room for `SIZE` bytes is, and appends what does not lie there.
-    fn write(&self, writer: &mut Writer<'_>, at: usize);
+    fn put(&self, writer: &mut Writer<'_>, at: usize);
 
     /// Verifies the one at `at`, and gives it.
     ///
     /// # Errors
     ///
     /// There is no such value.
-    fn read(bytes: &'a [u8], at: usize) -> Result<Self, Invalid>;
+    fn get(bytes: &'a [u8], at: usize) -> Result<Self, Invalid>;
 }
 
 impl<'a, T: Fixed> Value<'a> for T {
@@ -34,14 +34,14 @@ impl<'a, T: Fixed> Value<'a> for T {
     const TYPE: &'static Type = T::TYPE;
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>, at: usize) {
+    fn put(&self, writer: &mut Writer<'_>, at: usize) {
         if let Some(room) = writer.room(at, T::SIZE) {
             self.store(room);
         }
     }
 
     #[inline]
-    fn read(bytes: &'a [u8], at: usize) -> Result<Self, Invalid> {
+    fn get(bytes: &'a [u8], at: usize) -> Result<Self, Invalid> {
         check_alignment(at, T::ALIGN)?;
         slice(bytes, at, T::SIZE).map(T::load)
     }
@@ -57,7 +57,7 @@ impl<'a> Value<'a> for &'a str {
     const TYPE: &'static Type = &Type::Scalar("string");
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>, at: usize) {
+    fn put(&self, writer: &mut Writer<'_>, at: usize) {
         let end = self.len().saturating_add(5);
         let start = writer.append(0, end, 4);
         writer.point(at, start);
@@ -67,7 +67,7 @@ impl<'a> Value<'a> for &'a str {
     }
 
     #[inline]
-    fn read(bytes: &'a [u8], at: usize) -> Result<Self, Invalid> {
+    fn get(bytes: &'a [u8], at: usize) -> Result<Self, Invalid> {
         let (start, len) = vector(bytes, at)?;
         let text = slice(bytes, start.saturating_add(4), len)?;
         let end = start.saturating_add(4).saturating_add(len);
@@ -85,12 +85,12 @@ impl<'a> Value<'a> for &'a [u8] {
     const TYPE: &'static Type = &Type::Vector(&Type::Scalar("ubyte"));
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>, at: usize) {
+    fn put(&self, writer: &mut Writer<'_>, at: usize) {
         write_bytes(self, 1, writer, at);
     }
 
     #[inline]
-    fn read(bytes: &'a [u8], at: usize) -> Result<Self, Invalid> {
+    fn get(bytes: &'a [u8], at: usize) -> Result<Self, Invalid> {
         let (start, len) = vector(bytes, at)?;
         slice(bytes, start.saturating_add(4), len)
     }
@@ -111,13 +111,13 @@ impl<'a> Value<'a> for Nested<'a> {
     const TYPE: &'static Type = &Type::Nested;
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>, at: usize) {
+    fn put(&self, writer: &mut Writer<'_>, at: usize) {
         write_bytes(self.0, 8, writer, at);
     }
 
     #[inline]
-    fn read(bytes: &'a [u8], at: usize) -> Result<Self, Invalid> {
-        <&[u8]>::read(bytes, at).map(Self)
+    fn get(bytes: &'a [u8], at: usize) -> Result<Self, Invalid> {
+        <&[u8]>::get(bytes, at).map(Self)
     }
 }
 

@@ -126,7 +126,7 @@ impl<'a, T: Fixed> Value<'a> for Vector<'a, T> {
     const TYPE: &'static Type = &Type::Vector(T::TYPE);
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>, at: usize) {
+    fn put(&self, writer: &mut Writer<'_>, at: usize) {
         let len = self.len().saturating_mul(T::SIZE);
         let start = append_vector(writer, at, self.len(), len, T::ALIGN);
         match self.0 {
@@ -141,10 +141,13 @@ impl<'a, T: Fixed> Value<'a> for Vector<'a, T> {
     }
 
     #[inline]
-    fn read(bytes: &'a [u8], at: usize) -> Result<Self, Invalid> {
+    fn get(bytes: &'a [u8], at: usize) -> Result<Self, Invalid> {
         let (start, count) = vector(bytes, at)?;
         let first = start.saturating_add(4);
-        check_alignment(first, T::ALIGN)?;
+        // The builder of C++ aligns elements, and where there are none it may not.
+        if count > 0 {
+            check_alignment(first, T::ALIGN)?;
+        }
         let len = count.checked_mul(T::SIZE).ok_or(Invalid::OutOfBounds(start))?;
         slice(bytes, first, len).map(|bytes| Self(Source::Bytes(bytes)))
     }

@@ -22,7 +22,7 @@ impl fmt::Display for TooSmall {
 
 impl core::error::Error for TooSmall {}
 
-/// Where a table and its children are written; for [`Value::write`] and what [`table!`](crate::table!) generates.
+/// Where a table and its children are written; for [`Value::put`] and what [`table!`](crate::table!) generates.
 ///
 /// It goes on past the end of the buffer, where nothing is stored and positions still count. So the same code
 /// measures and writes, and no position is ever outside of anything.
