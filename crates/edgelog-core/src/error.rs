@@ -206,6 +206,8 @@ pub enum ReadError<E> {
         /// Bytes needed.
         needed: usize,
     },
+    /// The medium is not mapped into memory, so nothing can be read in place: use a buffer.
+    NotMapped,
     /// The device failed.
     Medium(E),
 }
@@ -216,6 +218,9 @@ impl<E: fmt::Display> fmt::Display for ReadError<E> {
             Self::BufferTooSmall { needed } => {
                 write!(f, "the next record needs a buffer of {needed} bytes")
             }
+            Self::NotMapped => {
+                f.write_str("the medium is not mapped into memory; read through a buffer")
+            }
             Self::Medium(error) => write!(f, "the medium failed: {error}"),
         }
     }
@@ -225,7 +230,7 @@ impl<E: core::error::Error + 'static> core::error::Error for ReadError<E> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Medium(error) => Some(error),
-            Self::BufferTooSmall { .. } => None,
+            Self::BufferTooSmall { .. } | Self::NotMapped => None,
         }
     }
 }

@@ -47,6 +47,11 @@ impl<const N: usize> Medium for RamMedium<N> {
         self.geometry
     }
 
+    fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        let length = usize::try_from(self.geometry.segment_size()).ok()?;
+        self.bytes.chunks_exact(length).nth(usize::try_from(slot).ok()?)
+    }
+
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), RamError> {
         bytes.copy_from_slice(self.range(slot, position, bytes.len())?);
         Ok(())

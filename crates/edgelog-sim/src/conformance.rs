@@ -7,7 +7,7 @@ use edgelog_core::Medium;
 pub type Reopen<'a, M> = &'a mut dyn FnMut(M) -> M;
 
 /// Whether the medium keeps the contract of [`Medium`]: erased bytes read as the erased value, programmed words read back, up to
-/// the segments' ends, in ranges of any length and place; nothing else is touched; what was synced is there after `reopen`.
+/// the segments' ends, in ranges of any length and place; what is mapped reads the same; nothing else is touched; what was synced is there after `reopen`.
 /// With `write_once`, a word that was programmed is refused until its segment is erased, and keeps its bytes.
 ///
 /// Erases the whole medium. Power loss: not tried here, that is the campaign's.
@@ -137,6 +137,9 @@ impl<M: Medium> Tried<M> {
     fn compare(&mut self, when: &str) -> Result<(), String> {
         for slot in 0..self.geometry.segment_count() {
             let wanted = &self.wanted[size(slot)];
+            if self.medium.mapped(slot).is_some_and(|mapped| mapped != *wanted) {
+                return Err(format!("{when}: segment {slot} is mapped wrong"));
+            }
             for at_once in [true, false] {
                 let mut from = 0;
                 while from < wanted.len() {

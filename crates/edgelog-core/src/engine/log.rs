@@ -18,7 +18,7 @@ use crate::item::Item;
 use crate::place::to_usize;
 use crate::policy::{CONTROL_RESERVE, CursorSet, FullPolicy};
 use crate::state::{Cursor, Memory, Topic};
-use crate::types::{Event, LogId, TimeSync};
+use crate::types::{Class, Event, LogId, TimeSync, TopicId};
 use core::borrow::BorrowMut;
 use core::ops::Range;
 
@@ -170,6 +170,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             snapshot_len: 0,
             refused: 0,
             clock_unset: false,
+            is_presumed: false,
         };
         let ring = Ring::of(newest, medium.geometry());
         let mut log = Self::from_mounted(medium, buffer, memory, Mounted::new(ring));
@@ -260,30 +261,67 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         events: &[Event<'_>],
         now_ms: u64,
     ) -> Result<Range<u64>, AppendError<M::Error>> {
+        let write = |event: &Event<'_>, bytes: &mut [u8]| bytes.copy_from_slice(event.payload);
+        self.store(events, 0, now_ms, write).await
+    }
+
+    /// Appends an event whose payload `write` composes in the frame buffer: `payload_len` bytes, which it finds as they are there and has to
+    /// fill. Otherwise as [`append`](Self::append). Nothing is copied between composing and programming.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]; nothing was stored, and `write` was not called unless the device failed after it.
+    pub async fn append_with(
+        &mut self,
+        topic: TopicId,
+        class: Class,
+        key: Option<&[u8]>,
+        payload_len: usize,
+        now_ms: u64,
+        write: impl FnOnce(&mut [u8]),
+    ) -> Result<u64, AppendError<M::Error>> {
+        let event = Event { topic, class, key, payload: &[] };
+        let mut write = Some(write);
+        let write = |_: &Event<'_>, bytes: &mut [u8]| {
+            if let Some(write) = write.take() {
+                write(bytes);
+            }
+        };
+        Ok(self.store(core::slice::from_ref(&event), payload_len, now_ms, write).await?.start)
+    }
+
+    /// Stores events whose payloads, `more` bytes longer than they hold, `write` composes.
+    async fn store(
+        &mut self,
+        events: &[Event<'_>],
+        more: usize,
+        now_ms: u64,
+        mut write: impl FnMut(&Event<'_>, &mut [u8]),
+    ) -> Result<Range<u64>, AppendError<M::Error>> {
         self.usable()?;
         if events.is_empty() {
             return Ok(self.ring.end.offset..self.ring.end.offset);
         }
-        let length = self.checked_len(events)?;
+        let length = self.checked_len(events, more)?;
         let time = self.clock.time_of(now_ms).max(self.ring.end.time);
         let since_base = self.make_room(length, time, CONTROL_RESERVE).await?;
         // Only now: a new segment begins behind the records that were given up.
         let first = self.ring.end.offset;
         let (mut end, mut used, mut synced) = (self.ring.end, 0, self.synced);
         for event in events {
-            let has_key = event.key.is_some();
+            let (has_key, payload_len) = (event.key.is_some(), event.payload.len() + more);
             let header = FrameHeader {
                 crc: 0,
-                form: end.form(event.topic.get(), event.payload.len(), has_key, since_base),
+                form: end.form(event.topic.get(), payload_len, has_key, since_base),
                 kind: Kind::Record,
                 class: event.class,
                 has_key,
                 synced,
                 topic: event.topic.get(),
-                payload_len: u32::try_from(event.payload.len()).unwrap_or(PAYLOAD_LEN_MAX),
+                payload_len: u32::try_from(payload_len).unwrap_or(PAYLOAD_LEN_MAX),
             };
             let key = event.key.unwrap_or_default();
-            used = self.compose(&mut end, used, header, key, event.payload)?;
+            used = self.compose(&mut end, used, header, key, &mut |bytes| write(event, bytes))?;
             synced = false;
         }
         self.program(used, end).await?;
@@ -316,6 +354,20 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         buffer: &'b mut [u8],
     ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
         reader.next(&mut self.medium, &self.ring, limit, buffer).await
+    }
+
+    /// As [`read`](Self::read), out of the medium's own memory: no byte of a record is copied. The log takes nothing while the item is
+    /// borrowed.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NotMapped`] unless the [medium is mapped](Medium::mapped), and the device's; the reader stays where it was.
+    pub async fn read_in_place(
+        &mut self,
+        reader: &mut Reader,
+        limit: u64,
+    ) -> Result<Option<Item<'_>>, ReadError<M::Error>> {
+        reader.next_in_place(&mut self.medium, &self.ring, limit).await
     }
 
     /// The record or gap before the one that was read last: newest first. Otherwise as [`read`](Self::read), without a limit.
@@ -480,7 +532,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     }
 
     /// Bytes of the events' frames at the most, if they can be stored.
-    fn checked_len(&self, events: &[Event<'_>]) -> Result<u32, AppendError<M::Error>> {
+    fn checked_len(&self, events: &[Event<'_>], more: usize) -> Result<u32, AppendError<M::Error>> {
         let geometry = &self.ring.geometry;
         let align = to_usize(geometry.align());
         let mut frame_bytes = 0usize;
@@ -493,7 +545,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             }
             let key = event.key.map_or(0, |key| key.len() + 1);
             let payload_at = (to_usize(LONG_HEADER_LEN) + key).next_multiple_of(align);
-            let length = payload_at.saturating_add(event.payload.len()).div_ceil(align);
+            let payload_len = event.payload.len().saturating_add(more);
+            let length = payload_at.saturating_add(payload_len).div_ceil(align);
             frame_bytes = frame_bytes.saturating_add(length.saturating_mul(align));
         }
         if self.ring.end.offset.saturating_add(events.len() as u64) > OFFSET_MAX {

@@ -38,6 +38,14 @@ pub trait Medium {
         false
     }
 
+    /// All bytes of segment `slot`, when the device is mapped into memory (a mapped file, execute-in-place flash): records are then
+    /// [read in place](super::Log::read_in_place). They read as [`read`](Self::read) would, and stay as they are for as long as they
+    /// are borrowed. `None` by default: every read copies. Either all segments are mapped or none is.
+    fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        let _ = slot;
+        None
+    }
+
     /// Fills `bytes` from `position` of segment `slot`.
     ///
     /// Power loss: changes nothing on the medium.
@@ -96,6 +104,10 @@ impl<M: Medium> Medium for &mut M {
 
     fn is_unreadable(&self, error: &Self::Error) -> bool {
         (**self).is_unreadable(error)
+    }
+
+    fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        (**self).mapped(slot)
     }
 
     async fn read(

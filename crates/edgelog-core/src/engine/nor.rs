@@ -67,6 +67,7 @@ pub struct NorMedium<F: NorFlash> {
     start: u32,
     geometry: Geometry,
     unreadable: fn(&F::Error) -> bool,
+    mapped: fn(&F) -> Option<&[u8]>,
 }
 
 impl<F: NorFlash> NorMedium<F> {
@@ -95,7 +96,7 @@ impl<F: NorFlash> NorMedium<F> {
         let word = u32::try_from(F::WRITE_SIZE).unwrap_or(u32::MAX);
         let geometry = Geometry::new(segment_size, length / segment_size, word, 0xFF)
             .map_err(NorSizeError::Geometry)?;
-        Ok(Self { flash, start: range.start, geometry, unreadable: |_| false })
+        Ok(Self { flash, start: range.start, geometry, unreadable: |_| false, mapped: |_| None })
     }
 
     /// Says which errors of the driver mean that the bytes are lost for good, as an uncorrectable ECC error does: the engine
@@ -103,6 +104,13 @@ impl<F: NorFlash> NorMedium<F> {
     #[must_use]
     pub fn with_unreadable(self, unreadable: fn(&F::Error) -> bool) -> Self {
         Self { unreadable, ..self }
+    }
+
+    /// Says where the driver's flash is mapped into memory, from its address 0 on: records are then read
+    /// [in place](super::Log::read_in_place). Only for flash whose lost words read as anything instead of raising a fault.
+    #[must_use]
+    pub fn with_mapped(self, mapped: fn(&F) -> Option<&[u8]>) -> Self {
+        Self { mapped, ..self }
     }
 
     /// The flash, for its own figures.
@@ -174,6 +182,12 @@ where
 
     fn is_unreadable(&self, error: &Self::Error) -> bool {
         matches!(error, NorError::Flash(error) if (self.unreadable)(error))
+    }
+
+    fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        let from = usize::try_from(self.address(slot, 0, 0).ok()?).ok()?;
+        let length = usize::try_from(self.geometry.segment_size()).ok()?;
+        (self.mapped)(&self.flash)?.get(from..from.checked_add(length)?)
     }
 
     async fn read(

@@ -9,7 +9,7 @@ use crate::error::ReadError;
 use crate::format::{Control, Kind, SegmentHeader};
 use crate::geometry::Geometry;
 use crate::item::{Item, Record};
-use crate::place::{Frame, Place};
+use crate::place::{Frame, Place, to_usize};
 use crate::types::{Gap, GapReason};
 
 /// A place in a log, to be handed to [`Log::read`](super::Log::read). It holds no reference and takes some 160 bytes.
@@ -71,6 +71,40 @@ impl Reader {
         limit: u64,
         buffer: &'b mut [u8],
     ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
+        let Some(found) = self.find(medium, ring, limit, buffer).await? else { return Ok(None) };
+        self.item(found, &ring.geometry, buffer).map(Some)
+    }
+
+    /// As [`next`](Self::next), out of the medium's own memory.
+    pub(crate) async fn next_in_place<'m, M: Medium>(
+        &mut self,
+        medium: &'m mut M,
+        ring: &Ring,
+        limit: u64,
+    ) -> Result<Option<Item<'m>>, ReadError<M::Error>> {
+        if medium.mapped(0).is_none() {
+            return Err(ReadError::NotMapped);
+        }
+        let Some(found) = self.find(medium, ring, limit, &mut []).await? else { return Ok(None) };
+        let medium: &'m M = medium;
+        let bytes = match &found {
+            Found::Gap(_) => &[],
+            Found::Record { place, frame, .. } => {
+                let bytes = medium.mapped(ring.geometry.slot(place.generation));
+                bytes.and_then(|bytes| bytes.get(to_usize(frame.position)..)).unwrap_or_default()
+            }
+        };
+        self.item(found, &ring.geometry, bytes).map(Some)
+    }
+
+    /// What comes next; the buffer holds a record's frame if it has room. The reader steps over it in [`item`](Self::item).
+    async fn find<M: Medium>(
+        &mut self,
+        medium: &mut M,
+        ring: &Ring,
+        limit: u64,
+        buffer: &mut [u8],
+    ) -> Result<Option<Found>, ReadError<M::Error>> {
         let limit = limit.min(ring.end.offset);
         loop {
             if self.offset >= limit {
@@ -86,24 +120,47 @@ impl Reader {
                 }
             };
             if at.place.offset > self.offset {
-                let gap =
-                    Gap { from: self.offset, to: at.place.offset.min(limit), reason: at.reason };
-                self.offset = gap.to;
+                let to = at.place.offset.min(limit);
                 self.at = Some(at);
-                return Ok(Some(Item::Gap(gap)));
+                return Ok(Some(Found::Gap(Gap { from: self.offset, to, reason: at.reason })));
             }
             let found = at.step(medium, ring, buffer).await?;
             if let Some((place, frame)) = found
                 && place.offset >= self.offset
             {
-                let record = Record::of(&place, &frame, &ring.geometry, buffer)
-                    .map_err(|needed| ReadError::BufferTooSmall { needed })?;
-                (self.offset, self.at) = (at.place.offset, Some(at));
-                return Ok(Some(Item::Record(record)));
+                return Ok(Some(Found::Record { place, frame, after: at }));
             }
             self.at = Some(at);
         }
     }
+
+    /// Steps over what was found. `bytes` hold a record's frame from its first byte; where they do not, the reader stays.
+    fn item<'b, E>(
+        &mut self,
+        found: Found,
+        geometry: &Geometry,
+        bytes: &'b [u8],
+    ) -> Result<Item<'b>, ReadError<E>> {
+        match found {
+            Found::Gap(gap) => {
+                self.offset = gap.to;
+                Ok(Item::Gap(gap))
+            }
+            Found::Record { place, frame, after } => {
+                let record = Record::of(&place, &frame, geometry, bytes)
+                    .map_err(|needed| ReadError::BufferTooSmall { needed })?;
+                (self.offset, self.at) = (after.place.offset, Some(after));
+                Ok(Item::Record(record))
+            }
+        }
+    }
+}
+
+/// What a reader found: a gap, or a record's frame, where it stands, and where the reader is behind it.
+#[expect(clippy::large_enum_variant, reason = "it lives for one call")]
+enum Found {
+    Gap(Gap),
+    Record { place: Place, frame: Frame, after: At },
 }
 
 #[both(AFIT)]
@@ -203,6 +260,10 @@ impl At {
             if self.place.jump(&found) > 0 {
                 self.reason = GapReason::Damaged;
             }
+        } else if !self.is_newest(ring) && next.generation > self.place.generation + 1 {
+            // The next segment has lost its header, but not its frames.
+            let next = SegmentHeader::presumed_behind(&self.place);
+            *self = Self::start(&next, &ring.geometry, GapReason::Damaged);
         } else {
             // Nothing more is here: the next step enters the next segment.
             self.place.position = until;

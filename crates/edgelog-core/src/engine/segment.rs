@@ -184,6 +184,11 @@ pub(crate) async fn frame_and_crc<M: Medium>(
     position: u32,
     until: u32,
 ) -> Result<Option<(Frame, Crc)>, M::Error> {
+    let geometry = medium.geometry();
+    if let Some(bytes) = medium.mapped(geometry.slot(place.generation)) {
+        let bytes = bytes.get(to_usize(position)..).unwrap_or_default();
+        return Ok(frame_in(bytes, place, position, until, &geometry));
+    }
     let mut window = [0; WINDOW_LEN];
     frame_through(medium, place, position, until, HEAD_LEN, &mut window).await
 }
@@ -230,23 +235,38 @@ async fn frame_through<M: Medium>(
     let Some(frame) = Frame::fit(header, key_len, position, until, &geometry) else {
         return Ok(None);
     };
-    let mut crc = Crc::of_frame(place.log, place.generation, position);
-    let (head_len, payload_at) = (frame.head_len(), frame.payload_at(&geometry));
     let end = to_usize(frame.payload_end(&geometry));
     if end <= buffer.len() {
         if let Some(rest) = buffer.get_mut(first..end) {
             read(medium, slot, position + u32::try_from(first).unwrap_or(0), rest).await?;
         }
-        crc.update(buffer.get(4..to_usize(head_len)).unwrap_or_default());
-        crc.update(buffer.get(to_usize(payload_at)..end).unwrap_or_default());
-    } else {
-        crc.update(buffer.get(4..to_usize(header.len())).unwrap_or_default());
-        let key_at = position + header.len();
-        crc_over(medium, slot, key_at, head_len - header.len(), buffer, &mut crc).await?;
-        let payload = position + payload_at;
-        crc_over(medium, slot, payload, header.payload_len, buffer, &mut crc).await?;
+        return Ok(frame_in(buffer, place, position, until, &geometry));
     }
+    let mut crc = Crc::of_frame(place.log, place.generation, position);
+    crc.update(buffer.get(4..to_usize(header.len())).unwrap_or_default());
+    let key_at = position + header.len();
+    crc_over(medium, slot, key_at, frame.head_len() - header.len(), buffer, &mut crc).await?;
+    let payload = position + frame.payload_at(&geometry);
+    crc_over(medium, slot, payload, header.payload_len, buffer, &mut crc).await?;
     Ok(Some((frame, crc)))
+}
+
+/// What can be a frame in `bytes`, which stand at `position`, with the CRC over them.
+fn frame_in(
+    bytes: &[u8],
+    place: &Place,
+    position: u32,
+    until: u32,
+    geometry: &Geometry,
+) -> Option<(Frame, Crc)> {
+    let header = FrameHeader::parse(bytes)?;
+    let key_len = bytes.get(to_usize(LONG_HEADER_LEN)).copied().unwrap_or(0);
+    let frame = Frame::fit(header, key_len, position, until, geometry)?;
+    let mut crc = Crc::of_frame(place.log, place.generation, position);
+    crc.update(bytes.get(4..to_usize(frame.head_len()))?);
+    let payload = to_usize(frame.payload_at(geometry))..to_usize(frame.payload_end(geometry));
+    crc.update(bytes.get(payload)?);
+    Some((frame, crc))
 }
 
 /// The control entry of a control frame that validated at `place`: out of bytes that validate themselves, because bits that a cut

@@ -276,7 +276,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             topic: u16::from_le_bytes([kind as u8, id]),
             payload_len: u32::try_from(body.len()).unwrap_or(0),
         };
-        self.compose(end, used, header, &[], body)
+        self.compose(end, used, header, &[], &mut |bytes| bytes.copy_from_slice(body))
     }
 
     /// Bytes of a control entry's frame, if the buffer can hold it.

@@ -226,6 +226,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             snapshot_len: 0,
             refused,
             clock_unset: self.clock.is_unset(),
+            is_presumed: false,
             ..self.ring.newest
         };
         self.write_header(header).await?;
@@ -317,14 +318,15 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         Ok((header, end))
     }
 
-    /// Composes the frame that stands at `end` in the buffer, behind `used` bytes, steps `end` over it, and gives the bytes used then.
+    /// Composes the frame that stands at `end` in the buffer, behind `used` bytes, with the payload that `write` fills in, steps `end` over
+    /// it, and gives the bytes used then.
     pub(super) fn compose(
         &mut self,
         end: &mut Place,
         used: usize,
         mut header: FrameHeader,
         key: &[u8],
-        payload: &[u8],
+        write: &mut dyn FnMut(&mut [u8]),
     ) -> Result<usize, AppendError<M::Error>> {
         let geometry = self.ring.geometry;
         let key_len = u8::try_from(key.len()).unwrap_or(u8::MAX);
@@ -341,9 +343,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             put(bytes, head_len, &[key_len]);
             put(bytes, head_len + 1, key);
         }
-        put(bytes, to_usize(frame.payload_at(&geometry)), payload);
         let mut crc = Crc::of_frame(end.log, end.generation, end.position);
         crc.update(bytes.get(4..to_usize(frame.head_len())).unwrap_or_default());
+        let payload = to_usize(frame.payload_at(&geometry))..to_usize(frame.payload_end(&geometry));
+        let payload = bytes.get_mut(payload).unwrap_or_default();
+        write(payload);
         crc.update(payload);
         header.crc = crc.finish_frame(end.epoch, end.offset);
         put(bytes, 0, &header.crc.to_le_bytes());
