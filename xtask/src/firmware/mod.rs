@@ -127,6 +127,18 @@ pub(crate) fn on_cortex_m4<const N: usize>(
     Ok(taken)
 }
 
+/// The bytes of flash that `program` of the probe in the folder `project` takes on a Cortex-M4, beyond one that does nothing.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn flash_bytes_on_cortex_m4(project: &str, program: &str) -> Result<u64> {
+    let (_, target) = DETAILED;
+    let built = build(&Toolchain::ensure()?, project, &[target])?.join(target).join("release");
+    let empty = Image::read(&built.join("empty"))?.flash_bytes()?;
+    Ok(Image::read(&built.join(program))?.flash_bytes()?.saturating_sub(empty))
+}
+
 fn log_bytes(symbols: &[Symbol]) -> Result<u64> {
     let memory = symbols.iter().find(|symbol| symbol.name == LOG_BYTES);
     Ok(memory.context("the probe has no LOG_BYTES")?.bytes)
