@@ -158,10 +158,10 @@ macro_rules! table {
                 }
                 let default = Self::default();
                 $(let $field = $crate::Field::<$life>::to_store(&self.$field, &default.$field);)+
-                let (table, places) = writer.table([$($crate::Slot::of(&$field)),+]);
-                let mut places = places.into_iter();
-                $(if let (Some(value), Some(at)) = ($field, places.next()) {
-                    $crate::Value::<$life>::put(&value, writer, at);
+                let mut slots = [$($crate::Slot::of(&$field)),+];
+                let table = writer.table(&mut slots);
+                $(if let (Some(value), Some(slot)) = ($field, slots.get($id)) {
+                    $crate::Value::<$life>::put(&value, writer, slot.at());
                 })+
                 table
             }

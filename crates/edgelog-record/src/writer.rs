@@ -44,7 +44,15 @@ impl Slot {
     /// Room for `value`; none for a field that is left out.
     #[inline]
     pub fn of<'a, V: Value<'a>>(value: &Option<V>) -> Self {
+        const { assert!(matches!(V::ALIGN, 1 | 2 | 4 | 8), "values are aligned to 1, 2, 4 or 8") };
         Self { size: if value.is_some() { V::SIZE } else { 0 }, align: V::ALIGN, at: 0 }
+    }
+
+    /// Where it is.
+    #[inline]
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.at
     }
 }
 
@@ -74,7 +82,7 @@ impl<'b> Writer<'b> {
     pub fn append(&mut self, before: usize, len: usize, align: usize) -> usize {
         let start = aligned(self.end.saturating_add(before), align).saturating_sub(before);
         self.clear(start);
-        self.end = start.saturating_add(len);
+        self.end = start.saturating_add(len).min(END_MAX);
         start
     }
 
@@ -93,39 +101,30 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Appends a vtable and a table with room for the fields in `slots`, which are those of the table by their ids.
-    /// Gives where the table begins, and where each field does.
-    #[inline]
-    pub fn table<const N: usize>(&mut self, mut slots: [Slot; N]) -> (usize, [usize; N]) {
-        let table = self.lay_out(&mut slots);
-        (table, slots.map(|slot| slot.at))
-    }
-
+    /// Appends a vtable and a table with room for the fields in `slots`, which are those of the table by their ids. Gives where the
+    /// table begins; each slot then knows where its field does.
+    ///
     /// The widest fields stand first, so that nothing is left free between fields; and the vtable is as short as it can be.
-    fn lay_out(&mut self, slots: &mut [Slot]) -> usize {
+    pub fn table(&mut self, slots: &mut [Slot]) -> usize {
         let present = |slot: &Slot| slot.size > 0;
         let entries = slots.iter().rposition(present).map_or(0, |last| last + 1);
         let vtable_len = VTABLE_HEADER + 2 * entries;
         let widest = slots.iter().filter(|slot| present(slot)).map(|slot| slot.align).max();
         let vtable = aligned(self.end, 2);
-        let first = aligned(vtable.saturating_add(vtable_len + 4), widest.unwrap_or(4).max(4));
+        let first = aligned(vtable + vtable_len + 4, widest.unwrap_or(4).max(4));
         let table = first - 4;
         let mut next = first;
         for align in [8, 4, 2, 1] {
             for slot in slots.iter_mut().filter(|slot| present(slot) && slot.align == align) {
                 slot.at = next;
-                next = next.saturating_add(slot.size);
+                next += slot.size;
             }
         }
         self.clear(next);
         self.set(vtable, &short(vtable_len));
         self.set(vtable + 2, &short(next - table));
-        let mut entry = vtable + VTABLE_HEADER;
-        for slot in slots.iter().take(entries) {
-            if present(slot) {
-                self.set(entry, &short(slot.at - table));
-            }
-            entry += 2;
+        for (id, slot) in slots.iter().enumerate().filter(|(_, slot)| present(slot)) {
+            self.set(vtable + VTABLE_HEADER + 2 * id, &short(slot.at - table));
         }
         // How far the vtable lies before the table.
         self.set(table, &length(table - vtable));
@@ -135,7 +134,9 @@ impl<'b> Writer<'b> {
     /// Appends zeros up to the position `to`.
     #[inline]
     fn clear(&mut self, to: usize) {
-        if let Some(bytes) = self.bytes.get_mut(self.end..to) {
+        if to > self.end
+            && let Some(bytes) = self.bytes.get_mut(self.end..to)
+        {
             bytes.fill(0);
         }
         self.end = to;
@@ -161,6 +162,9 @@ const VTABLE_HEADER: usize = 4;
 
 /// The longest buffer: offsets to vtables are signed.
 const LEN_MAX: usize = i32::MAX as usize;
+
+/// Positions end here, where any table still fits behind: more is too long anyway, and nothing overflows.
+const END_MAX: usize = usize::MAX - (1 << 17);
 
 /// A length or distance as FlatBuffers has it. One that does not fit is in a buffer that [`Writer::finish`] refuses.
 #[inline]
