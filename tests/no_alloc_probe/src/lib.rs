@@ -4,6 +4,7 @@
 //! links beyond `empty` is the size of that part. Nothing here is ever run.
 #![no_std]
 
+mod event;
 mod flash;
 
 use core::hint::black_box;
@@ -11,6 +12,7 @@ use core::sync::atomic::AtomicU8;
 use edgelog_core::{Class, Event, Log, LogId, Memory, NorMedium, Reader};
 use edgelog_kafka::{Config, Instant, PartitionChoice};
 use edgelog_uplink::Uplink;
+pub use event::event;
 use flash::Flash;
 
 /// The size of this symbol is what a log takes of memory, with its medium and the memory that it is lent, and without its frame
@@ -60,7 +62,7 @@ fn medium() -> Option<NorMedium<Flash>> {
 #[unsafe(no_mangle)]
 pub extern "C" fn probe() -> bool {
     let mut memory = Memory::new();
-    log(&mut memory).and(uplink(&mut memory)).is_some()
+    log(&mut memory).and(uplink(&mut memory)).and(event(&mut [0; 256])).is_some()
 }
 
 #[panic_handler]

@@ -3,6 +3,7 @@
 //! The benches are workspaces of their own under `benches/`, so that nobody who tests the project builds other people's logs.
 
 mod flash;
+mod record;
 mod results;
 
 use anyhow::Result;
@@ -13,6 +14,8 @@ use clap::{Args, Subcommand};
 pub enum BenchCommand {
     /// Reads, programs and erases on simulated NOR flash, and code and memory on a Cortex-M4
     Flash(Saving),
+    /// Writing and reading an event beside other encodings, and its code on a Cortex-M4
+    Record(Saving),
 }
 
 /// Arguments of every bench.
@@ -31,6 +34,7 @@ impl BenchCommand {
     /// A bench does not build or fails, or its results cannot be written.
     pub fn run(self) -> Result<()> {
         match self {
+            Self::Record(saving) => results::tell("record", &record::figures()?, saving.save),
             Self::Flash(saving) => results::tell("flash", &flash::figures()?, saving.save),
         }
     }

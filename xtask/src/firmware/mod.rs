@@ -1,6 +1,7 @@
 //! `cargo xtask firmware`: the crates for microcontrollers, built for them without an allocator, and what they take there.
 //!
-//! `tests/no_alloc_probe` has one program that does nothing, one that uses the log, and one that also ships it. Only `core` is
+//! `tests/no_alloc_probe` has one program that does nothing, one that uses the log, one that also ships it, and one that
+//! writes and reads an event. Only `core` is
 //! built for them, so that nothing in them can allocate. What is counted is what a linked program holds in flash beyond the
 //! one that does nothing: code, constants and initial values, unused parts removed, the few calls of the program itself and what
 //! the compiler's own library adds for it (64-bit division, memcpy) included. Tables for unwinding, which firmware discards,
@@ -51,7 +52,11 @@ const LOG_BYTES: &str = "LOG_BYTES";
 pub fn run(arguments: &FirmwareArguments) -> Result<()> {
     let built = build(&Toolchain::ensure()?, ENGINE, &TARGETS.map(|(_, target)| target))?;
     println!("bytes of flash beyond a program that does nothing: code, constants, initial values");
-    for (program, figure) in [("log", "firmware.text"), ("uplink", "firmware.text_with_uplink")] {
+    for (program, figure) in [
+        ("log", "firmware.text"),
+        ("uplink", "firmware.text_with_uplink"),
+        ("event", "firmware.text_event"),
+    ] {
         for (name, target) in TARGETS {
             let folder = built.join(target).join("release");
             let empty = Image::read(&folder.join("empty"))?;
@@ -120,6 +125,18 @@ pub(crate) fn on_cortex_m4<const N: usize>(
         taken.log_bytes = log_bytes(&image.symbols()?)?;
     }
     Ok(taken)
+}
+
+/// The bytes of flash that `program` of the probe in the folder `project` takes on a Cortex-M4, beyond one that does nothing.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn flash_bytes_on_cortex_m4(project: &str, program: &str) -> Result<u64> {
+    let (_, target) = DETAILED;
+    let built = build(&Toolchain::ensure()?, project, &[target])?.join(target).join("release");
+    let empty = Image::read(&built.join("empty"))?.flash_bytes()?;
+    Ok(Image::read(&built.join(program))?.flash_bytes()?.saturating_sub(empty))
 }
 
 fn log_bytes(symbols: &[Symbol]) -> Result<u64> {

@@ -1,0 +1,200 @@
+//! The schema of a type, as `flatc` reads it.
+
+use crate::field::Need;
+use crate::table::Table;
+use core::fmt;
+
+/// A table with all that it is made of. It shows as the text of a `.fbs` file.
+///
+/// Every field is written with its id, so that the order of the lines means nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema(&'static Declaration);
+
+/// What a schema calls the type of a value.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Type {
+    /// A type that FlatBuffers has: a scalar or a string.
+    Scalar(&'static str),
+    /// A vector.
+    Vector(&'static Self),
+    /// A vector of bytes that begins at a multiple of 8.
+    Nested,
+    /// A table or a struct.
+    Named(&'static Declaration),
+}
+
+/// A table or a struct.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the macros make it in other crates")]
+pub struct Declaration {
+    /// Which of the two it is.
+    pub kind: Kind,
+    /// Names with points between.
+    pub namespace: &'static str,
+    /// Its name there.
+    pub name: &'static str,
+    /// Its comment, line by line.
+    pub docs: &'static [&'static str],
+    /// The identifier of a buffer whose root it is.
+    pub identifier: Option<&'static str>,
+    /// Its fields, by their ids.
+    pub members: &'static [Member],
+}
+
+/// What a declaration declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "FlatBuffers has no third that has fields")]
+pub enum Kind {
+    /// A table, which can be extended.
+    Table,
+    /// A struct, which cannot.
+    Struct,
+}
+
+/// A field.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the macros make it in other crates")]
+pub struct Member {
+    /// Its name.
+    pub name: &'static str,
+    /// Its comment, line by line.
+    pub docs: &'static [&'static str],
+    /// What it holds.
+    pub field_type: &'static Type,
+    /// When it is stored.
+    pub need: Need,
+    /// Its default, empty for the usual one.
+    pub default: &'static str,
+}
+
+impl Schema {
+    /// The schema whose root is `T`.
+    #[must_use]
+    pub fn of<'a, T: Table<'a>>() -> Self {
+        Self(T::DECLARATION)
+    }
+
+    /// What it says of the root.
+    #[must_use]
+    pub const fn root(&self) -> &'static Declaration {
+        self.0
+    }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show_all(self.0, f)?;
+        write!(f, "root_type {}.{};", self.0.namespace, self.0.name)?;
+        match self.0.identifier {
+            Some(identifier) => writeln!(f, "\nfile_identifier \"{identifier}\";"),
+            None => writeln!(f),
+        }
+    }
+}
+
+impl Declaration {
+    /// Shows first what it is made of, and each only once.
+    fn show_all(&'static self, root: &'static Self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, member) in self.members.iter().enumerate() {
+            let Some(part) = member.field_type.declaration() else { continue };
+            let earlier = self.members.iter().take(at).any(|member| member.contains(part));
+            if !earlier && !root.shows_before(part, self) {
+                part.show_all(root, f)?;
+            }
+        }
+        self.show(f)
+    }
+
+    /// Whether `part` is shown by a member of this one before `place` is reached.
+    fn shows_before(&'static self, part: &'static Self, place: &'static Self) -> bool {
+        if self.is(place) {
+            return false;
+        }
+        for member in self.members {
+            let Some(inner) = member.field_type.declaration() else { continue };
+            if inner.is(place) || inner.contains(place) {
+                return inner.shows_before(part, place);
+            }
+            if inner.is(part) || inner.contains(part) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn contains(&self, part: &Self) -> bool {
+        self.members.iter().any(|member| member.contains(part))
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        (self.namespace, self.name) == (other.namespace, other.name)
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, namespace, name, docs, members, .. } = self;
+        writeln!(f, "namespace {namespace};\n")?;
+        show_docs(docs, "", f)?;
+        let kind_name = if *kind == Kind::Table { "table" } else { "struct" };
+        writeln!(f, "{kind_name} {name} {{")?;
+        for (id, member) in members.iter().enumerate() {
+            member.show(*kind, id, f)?;
+        }
+        writeln!(f, "}}\n")
+    }
+}
+
+impl Member {
+    fn contains(&self, part: &Declaration) -> bool {
+        self.field_type.declaration().is_some_and(|inner| inner.is(part) || inner.contains(part))
+    }
+
+    fn show(&self, kind: Kind, id: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, docs, field_type, need, default } = self;
+        show_docs(docs, "  ", f)?;
+        write!(f, "  {}:{field_type}", name.trim_start_matches("r#"))?;
+        if kind == Kind::Struct {
+            return writeln!(f, ";");
+        }
+        match (need, field_type) {
+            (Need::Optional, Type::Scalar(scalar)) if *scalar != "string" => f.write_str(" = null"),
+            _ if default.is_empty() => Ok(()),
+            _ => write!(f, " = {default}"),
+        }?;
+        write!(f, " (id: {id}")?;
+        if matches!(field_type, Type::Nested) {
+            f.write_str(", force_align: 8")?;
+        }
+        match need {
+            Need::Always => f.write_str(", required"),
+            Need::Deprecated => f.write_str(", deprecated"),
+            Need::Default | Need::Optional => Ok(()),
+        }?;
+        writeln!(f, ");")
+    }
+}
+
+impl Type {
+    const fn declaration(&self) -> Option<&'static Declaration> {
+        match *self {
+            Self::Named(declaration) => Some(declaration),
+            Self::Vector(inner) => inner.declaration(),
+            Self::Scalar(_) | Self::Nested => None,
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scalar(name) => f.write_str(name),
+            Self::Vector(inner) => write!(f, "[{inner}]"),
+            Self::Nested => f.write_str("[ubyte]"),
+            Self::Named(of) => write!(f, "{}.{}", of.namespace, of.name),
+        }
+    }
+}
+
+fn show_docs(lines: &[&str], indent: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    lines.iter().try_for_each(|line| writeln!(f, "{indent}///{line}"))
+}
