@@ -243,7 +243,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// held at the last record's time.
     /// Costs one program of the frame and no read (one or two headers, near the segment's end, while the next segment is not ready);
     /// when the segment is full also one sync, one program of the next segment's header and a sync, and an erase unless [`maintain`](Self::maintain) did it before. The first append of a mount costs one frame
-    /// and one sync more.
+    /// and one sync more; where a power cut stopped the opening of the next segment, also the erase of its slot.
     /// Power loss before the sync: the record is whole or absent.
     ///
     /// # Errors
