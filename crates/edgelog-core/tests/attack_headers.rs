@@ -63,12 +63,7 @@ fn unreadable_headers_cost_their_segments_and_never_the_newest_one() {
         log.set_full_policy(FullPolicy::DropOldest);
         let mut now = NOW;
         let topic = log.topic("t").unwrap();
-        let event = edgelog_core::Event {
-            topic,
-            class: edgelog_core::Class::Normal,
-            key: None,
-            payload: b"x",
-        };
+        let event = Event { topic, class: Class::Normal, key: None, payload: b"x" };
         for _ in 0..newest {
             now += 1 << 33;
             log.append(&event, now).unwrap();
