@@ -24,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) clock_unset: bool,
     /// False behind damage, where the last long frame may be gone, and behind an epoch frame, which is no reference.
     pub(crate) exact: bool,
+    /// The segment's header is gone: its times are not older than told, and records may be missing before its first frame.
+    pub(crate) is_headless: bool,
 }
 
 impl Place {
@@ -32,13 +34,15 @@ impl Place {
             log: header.log,
             generation: header.generation,
             epoch: header.epoch,
-            position: header.first_frame(geometry),
+            // Where the first frame stands is not known without a header.
+            position: if header.is_presumed { 0 } else { header.first_frame(geometry) },
             offset: header.base_offset,
             base_time: header.base_time,
             time: header.base_time,
             reference: 0,
             clock_unset: header.clock_unset,
-            exact: true,
+            exact: !header.is_presumed,
+            is_headless: header.is_presumed,
         }
     }
 
@@ -62,6 +66,7 @@ impl Place {
         match header.form {
             Form::Short { .. } if !self.exact => TimeQuality::Estimated,
             _ if self.clock_unset => TimeQuality::Unset,
+            _ if self.is_headless => TimeQuality::Estimated,
             _ => TimeQuality::Synced,
         }
     }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Bytes, NOW, adds_up, create, mount, put, read_from};
-use edgelog_core::{Class, Event, FullPolicy, Item, Reader};
+use edgelog_core::{BackReader, Class, Event, FullPolicy, Item, LogView, Reader, TimeQuality};
 use std::collections::BTreeMap;
 
 /// Takes in what the log holds; false when a name that was known is another record's now.
@@ -147,8 +147,133 @@ fn a_torn_header_that_a_cut_erase_leaves_whole_takes_no_record_away() {
     assert_eq!(adds_up(&read_from(&mut log, 0), 0, acknowledged), acknowledged);
 }
 
+/// Everything that stands in the log, read forwards by the owner; a view and a walk backwards must find the same.
+fn payloads(medium: &Bytes) -> Vec<(u64, u8)> {
+    let (mut log, mut met, mut buffer) = (mount(medium), Vec::new(), vec![0; 4096]);
+    let mut reader = Reader::at(0);
+    while let Some(item) = log.read(&mut reader, u64::MAX, &mut buffer).unwrap() {
+        let Item::Record(record) = item else { continue };
+        met.push((record.identity.offset, record.payload[0]));
+    }
+    let mut view = LogView::open(medium.clone()).unwrap();
+    let (mut seen, mut reader) = (Vec::new(), Reader::at(0));
+    while let Some(item) = view.read(&mut reader, &mut buffer).unwrap() {
+        let Item::Record(record) = item else { continue };
+        seen.push((record.identity.offset, record.payload[0]));
+    }
+    assert_eq!(seen, met, "a view beside its owner");
+    let (mut back, mut reader) = (Vec::new(), BackReader::<3>::before(log.visible()));
+    while let Some(item) = log.read_back(&mut reader, &mut buffer).unwrap() {
+        let Item::Record(record) = item else { continue };
+        back.push((record.identity.offset, record.payload[0]));
+    }
+    back.reverse();
+    assert_eq!(back, met, "backwards and forwards");
+    met
+}
+
+/// A log whose newest segment is its third, with a few records and two boots in it.
+fn three_segments(erased: u8) -> (Bytes, u64) {
+    let medium = Bytes::new(1024, 5, 4, erased);
+    let mut log = create(&medium);
+    let cursor = log.cursor("uplink", 0).unwrap();
+    while log.segments().0 < 3 {
+        let next = log.visible();
+        put(&mut log, &[next as u8; 60]);
+    }
+    log.sync().unwrap();
+    let mut log = mount(&medium);
+    for _ in 0..3 {
+        let next = log.visible();
+        put(&mut log, &[next as u8; 60]);
+    }
+    let durable = log.sync().unwrap();
+    log.commit(cursor, durable - 1, 0).unwrap();
+    (medium, log.sync().unwrap())
+}
+
 #[test]
-#[ignore = "nothing counts the records of a newest segment without a header"]
+fn a_segment_that_lost_its_header_keeps_its_records_unless_it_is_the_oldest() {
+    for (erased, slot) in [(0xFF, 1), (0, 1), (0xFF, 2), (0, 2)] {
+        let (medium, durable) = three_segments(erased);
+        let all: Vec<_> = (0..durable).map(|n| (n, n as u8)).collect();
+        for damaged in [0..1, 10..11, 12..16, 32..40, 40..44, 56..60, 64..68, 68..72, 0..84] {
+            let medium = medium.copy();
+            medium.bytes.borrow_mut()[slot * 1024..][damaged.clone()].fill(0x5A);
+            assert_eq!(payloads(&medium), all, "slot {slot}, bytes {damaged:?}");
+            let mut log = mount(&medium);
+            assert_eq!((log.visible(), log.damaged()), (durable, 0));
+            // What follows goes on behind it, now and after the next start.
+            assert_eq!(put(&mut log, &[durable as u8; 60]), durable);
+            log.sync().unwrap();
+            let more: Vec<_> = (0..=durable).map(|n| (n, n as u8)).collect();
+            assert_eq!(payloads(&medium), more, "slot {slot}, bytes {damaged:?}, one more record");
+        }
+    }
+}
+
+#[test]
+fn two_newest_segments_that_lost_their_headers_are_read_one_after_the_other() {
+    let (medium, durable) = three_segments(0xFF);
+    for slot in [1, 2] {
+        medium.flip((slot * 1024 + 40) * 8);
+    }
+    let all: Vec<_> = (0..durable).map(|n| (n, n as u8)).collect();
+    assert_eq!(payloads(&medium), all);
+    let mut log = mount(&medium);
+    assert_eq!(log.cursors()[0].offset, durable - 1);
+    assert_eq!(put(&mut log, b"next"), durable);
+}
+
+#[test]
+fn a_newest_segment_without_its_header_and_first_frames_is_damage_and_its_offsets_stay_taken() {
+    let (medium, durable) = three_segments(0xFF);
+    medium.bytes.borrow_mut()[2 * 1024..][..400].fill(0x5A);
+    let met = payloads(&medium);
+    let mut log = mount(&medium);
+    assert_eq!(log.visible(), durable);
+    assert_eq!(log.damaged(), durable - met.len() as u64);
+    assert!(log.damaged() > 0);
+    assert_eq!(put(&mut log, b"next"), durable);
+}
+
+#[test]
+fn refused_records_in_a_header_that_is_gone_do_not_hide_its_segment() {
+    for refused in [1, 40, 3000] {
+        let medium = Bytes::new(1024, 4, 4, 0xFF);
+        let mut log = create(&medium);
+        while log.segments().0 < 2 {
+            put(&mut log, &[1; 60]);
+        }
+        log.give_up(refused);
+        while log.segments().0 < 3 {
+            put(&mut log, &[2; 60]);
+        }
+        let durable = log.sync().unwrap();
+        medium.flip((2 * 1024 + 40) * 8);
+        let mut log = mount(&medium);
+        assert_eq!((log.visible(), log.damaged()), (durable, u64::from(refused)));
+        assert!(put(&mut log, b"next") >= durable);
+    }
+}
+
+#[test]
+fn times_behind_a_header_that_is_gone_are_estimated_and_never_go_back() {
+    let (medium, durable) = three_segments(0xFF);
+    medium.flip((2 * 1024 + 40) * 8);
+    let mut log = mount(&medium);
+    let (mut last, mut estimated, mut buffer) = (0, 0, vec![0; 4096]);
+    let mut reader = Reader::at(0);
+    while let Some(item) = log.read(&mut reader, u64::MAX, &mut buffer).unwrap() {
+        let Item::Record(record) = item else { panic!("a gap") };
+        assert!(record.time_ms >= last);
+        last = record.time_ms;
+        estimated += u32::from(record.time_quality == TimeQuality::Estimated);
+    }
+    assert!(estimated >= 4, "{estimated} of {durable}");
+}
+
+#[test]
 fn a_newest_segment_that_lost_its_header_is_not_lost_in_silence() {
     let medium = Bytes::new(1024, 4, 4, 0xFF);
     let mut log = create(&medium);

@@ -105,7 +105,10 @@ impl<const N: usize> BackReader<N> {
     ) -> Result<u64, ReadError<M::Error>> {
         let mut at = At::start(&header, &ring.geometry, GapReason::Damaged);
         let mut end = header.base_offset;
-        while at.place.generation == header.generation && at.place.offset < self.offset {
+        // Segments between that have lost their headers belong to the walk.
+        let next = ring.next_header(medium, header.generation).await?.generation;
+        let last = header.generation.max(next.saturating_sub(1));
+        while at.place.generation <= last && at.place.offset < self.offset {
             end = at.place.offset;
             if let Some((place, _)) = at.step(medium, ring, &mut []).await? {
                 if self.places.is_full() {
@@ -114,7 +117,7 @@ impl<const N: usize> BackReader<N> {
                 let _ = self.places.push_back(place);
             }
         }
-        let ended = at.place.generation != header.generation;
+        let ended = at.place.generation > last;
         Ok(if ended { end } else { self.offset })
     }
 }

@@ -172,6 +172,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             snapshot_len: 0,
             refused: 0,
             clock_unset: false,
+            is_presumed: false,
         };
         let ring = Ring::of(newest, medium.geometry());
         let mut log = Self::from_mounted(medium, buffer, memory, Mounted::new(ring));

@@ -6,7 +6,10 @@ use super::medium::Medium;
 use super::ring::Ring;
 use super::segment::{Header, frame_at, read_header, read_snapshot, with_control, written_behind};
 use crate::error::MountError;
-use crate::format::{Control, EPOCH_BODY_LEN, Kind, LONG_HEADER_LEN, OFFSET_MAX, READY_BODY_LEN};
+use crate::format::{
+    Control, EPOCH_BODY_LEN, GENERATION_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, READY_BODY_LEN,
+    SegmentHeader,
+};
 use crate::geometry::Geometry;
 use crate::place::{Frame, Place};
 use crate::state::Memory;
@@ -61,7 +64,8 @@ pub(crate) async fn mount<M: Medium>(
     state.forget();
     read_snapshot(medium, &ring.newest, state).await?.map_err(|_| MountError::TooMany)?;
     let damaged = walk(medium, &mut ring, state, AtInvalid::LookAhead).await?;
-    let mut mounted = Mounted { damaged, ..Mounted::new(ring) };
+    let (lost, behind) = follow_headless(medium, &mut ring, state).await?;
+    let mut mounted = Mounted { damaged: damaged + lost, ..Mounted::new(ring) };
     let end = &mut mounted.ring.end;
     // A cursor only ever committed what was durable, so records below it existed even if their bytes are gone.
     let committed = state.greatest_commit();
@@ -74,7 +78,7 @@ pub(crate) async fn mount<M: Medium>(
     mounted.epochs_lost = mounted.torn_bytes.div_ceil(EPOCH_FRAME_LEN);
     mounted.resume_at = resume_at(medium, end, mounted.torn_bytes);
     let next = ring.newest.generation.saturating_add(1);
-    match read_header(medium, ring.geometry.slot(next)).await? {
+    match behind {
         Header::Dirty { blank: true } => {
             // Without room for a note the slot may have been erased again since, and that erase may have been cut.
             let noted = state.ready_generation == next;
@@ -110,12 +114,50 @@ pub(crate) const fn note_len(geometry: &Geometry) -> u32 {
 /// Where the first frame of this mount goes: behind the torn bytes, and one unit more, because the word that was being programmed
 /// may read as erased and take no second program.
 fn resume_at<M: Medium>(medium: &M, end: &Place, torn_bytes: u32) -> u32 {
+    let geometry = medium.geometry();
+    if end.is_headless {
+        // What is appended behind no header would have to be found without one, too.
+        return geometry.segment_size();
+    }
     if !medium.is_write_once() {
         return end.position;
     }
-    let geometry = medium.geometry();
     let torn_end = end.position + geometry.align_up(torn_bytes);
     torn_end.saturating_add(geometry.align()).min(geometry.segment_size())
+}
+
+/// Goes on into segments that come next and whose headers are gone, as long as frames in them say that they were opened. Gives the
+/// number of records that were lost between, and what stands where the next segment's header goes.
+#[both(AFIT)]
+pub(crate) async fn follow_headless<M: Medium>(
+    medium: &mut M,
+    ring: &mut Ring,
+    state: &mut Memory,
+) -> Result<(u64, Header), MountError<M::Error>> {
+    let mut damaged = 0;
+    loop {
+        let next = SegmentHeader::presumed_behind(&ring.end);
+        let slot = ring.geometry.slot(next.generation);
+        let found = read_header(medium, slot).await?;
+        if let Header::Valid(_) | Header::Dirty { blank: true } = found {
+            return Ok((damaged, found));
+        }
+        let oldest = ring.oldest;
+        let mut beyond = Ring { oldest, ..Ring::of(next, ring.geometry) };
+        let ahead = Ahead { from: 0, until: ring.geometry.segment_size(), below: OFFSET_MAX };
+        let mut budget = Budget::new(&ring.geometry);
+        let opened = look_ahead(medium, &beyond.end, ahead, Want::Synced, &mut budget).await?;
+        if opened.is_none() || next.generation > GENERATION_MAX {
+            return Ok((damaged, found));
+        }
+        // Beside a living writer the header may just have been half written; then it was whole before the frame was.
+        let found = read_header(medium, slot).await?;
+        if let Header::Valid(_) = found {
+            return Ok((damaged, found));
+        }
+        damaged += walk(medium, &mut beyond, state, AtInvalid::LookAhead).await?;
+        *ring = beyond;
+    }
 }
 
 /// Walks from the ring's end over the frames that follow it and gives the number of records that were lost between them.

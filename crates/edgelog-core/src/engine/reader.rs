@@ -203,6 +203,10 @@ impl At {
             if self.place.jump(&found) > 0 {
                 self.reason = GapReason::Damaged;
             }
+        } else if !self.is_newest(ring) && next.generation > self.place.generation + 1 {
+            // The next segment has lost its header, but not its frames.
+            let next = SegmentHeader::presumed_behind(&self.place);
+            *self = Self::start(&next, &ring.geometry, GapReason::Damaged);
         } else {
             // Nothing more is here: the next step enters the next segment.
             self.place.position = until;

@@ -3,7 +3,7 @@
 use super::back::BackReader;
 use super::both;
 use super::medium::Medium;
-use super::mount::{AtInvalid, Mounted, mount, walk};
+use super::mount::{AtInvalid, Mounted, follow_headless, mount, walk};
 use super::reader::{Reader, seek_time};
 use super::ring::Ring;
 use super::segment::read_snapshot;
@@ -52,8 +52,11 @@ impl<M: Medium> LogView<M> {
         }
         // On copies, so that a failure half way leaves the view as it was.
         let mut state = known.clone();
-        let at_invalid = if ring.newest.generation == mounted.ring.newest.generation {
-            ring.end = mounted.ring.end;
+        let known_newest = mounted.ring.newest;
+        let is_known = ring.newest.generation <= known_newest.generation;
+        let at_invalid = if is_known {
+            // Known for longer than its header could be read.
+            (ring.newest, ring.end) = (known_newest, mounted.ring.end);
             AtInvalid::Stop
         } else {
             read_snapshot(medium, &ring.newest, &mut state)
@@ -61,7 +64,11 @@ impl<M: Medium> LogView<M> {
                 .map_err(|_| MountError::TooMany)?;
             AtInvalid::LookAhead
         };
-        mounted.damaged += walk(medium, &mut ring, &mut state, at_invalid).await?;
+        let mut damaged = walk(medium, &mut ring, &mut state, at_invalid).await?;
+        if !is_known {
+            damaged += follow_headless(medium, &mut ring, &mut state).await?.0;
+        }
+        mounted.damaged += damaged;
         (mounted.ring, *known) = (ring, state);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::crc::Crc;
 use super::{GENERATION_MAX, OFFSET_MAX, put, take};
 use crate::geometry::Geometry;
+use crate::place::Place;
 use crate::types::LogId;
 
 /// The first bytes of every segment.
@@ -49,6 +50,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) refused: u32,
     /// Times are estimated until a clock entry says otherwise.
     pub(crate) clock_unset: bool,
+    /// Nothing of it was read: the segment's bytes hold no valid header, and this is what can be said without one.
+    pub(crate) is_presumed: bool,
 }
 
 /// What the fixed part of a header says.
@@ -99,6 +102,7 @@ impl SegmentHeader {
             snapshot_len: u32_at(68)?,
             refused: u32_at(72)?,
             clock_unset: u32_at(76)? & CLOCK_UNSET != 0,
+            is_presumed: false,
         };
         let consistent = geometry.slot(header.generation) == u32_at(12)?
             && header.generation <= GENERATION_MAX
@@ -149,6 +153,21 @@ impl SegmentHeader {
         self.base_offset - self.refused as u64
     }
 
+    /// What can be said of the segment behind `place` when its header is gone: it begins where the segment before ended, or later.
+    pub(crate) const fn presumed_behind(place: &Place) -> Self {
+        Self {
+            log: place.log,
+            generation: place.generation.saturating_add(1),
+            base_offset: place.offset,
+            base_time: place.time,
+            epoch: place.epoch,
+            snapshot_len: 0,
+            refused: 0,
+            clock_unset: place.clock_unset,
+            is_presumed: true,
+        }
+    }
+
     /// Position of the first frame.
     pub(crate) const fn first_frame(&self, geometry: &Geometry) -> u32 {
         geometry.align_up(SEGMENT_HEADER_LEN.saturating_add(self.snapshot_len))
@@ -173,6 +192,7 @@ mod tests {
             snapshot_len: 5,
             refused: 7,
             clock_unset: true,
+            is_presumed: false,
         }
     }
 

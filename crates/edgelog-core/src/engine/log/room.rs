@@ -235,6 +235,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             snapshot_len: 0,
             refused,
             clock_unset: self.clock.is_unset(),
+            is_presumed: false,
             ..self.ring.newest
         };
         self.write_header(header).await?;
