@@ -117,6 +117,8 @@ impl Place {
     pub(crate) fn jump(&mut self, found: &Found) -> u64 {
         let lost = found.offset.saturating_sub(self.offset);
         self.position = found.frame.position;
+        // The epoch entry between may have said that the clock is not set.
+        self.clock_unset |= found.epoch != self.epoch;
         self.epoch = found.epoch;
         self.offset += lost;
         self.exact = false;

@@ -28,6 +28,8 @@ pub(crate) struct Mounted {
     pub(crate) resume_at: u32,
     /// Whether the next segment's slot is known to be erased.
     pub(crate) next_is_ready: bool,
+    /// Whether it is neither blank nor holds an older segment: a header may stand there that a power cut tore.
+    pub(crate) next_is_dirty: bool,
 }
 
 impl Mounted {
@@ -39,6 +41,7 @@ impl Mounted {
             epochs_lost: 0,
             resume_at: ring.end.position,
             next_is_ready: false,
+            next_is_dirty: false,
         }
     }
 }
@@ -85,11 +88,13 @@ pub(crate) async fn mount<M: Medium>(
                 && written_behind(medium, ring.geometry.slot(next), 0).await? == 0;
         }
         Header::Valid(older) if older.generation < next => {}
-        // The newest segment may have lost its header, and with it every epoch that was given in it. Once is enough.
-        _ if state.epochs_left_out => {}
         _ => {
-            let given = epochs_in_a_segment(&ring.geometry);
-            mounted.epochs_lost = mounted.epochs_lost.saturating_add(given);
+            mounted.next_is_dirty = true;
+            // The newest segment may have lost its header, and with it every epoch that was given in it. Once is enough.
+            if !state.epochs_left_out {
+                let given = epochs_in_a_segment(&ring.geometry);
+                mounted.epochs_lost = mounted.epochs_lost.saturating_add(given);
+            }
         }
     }
     Ok(mounted)
