@@ -4,11 +4,12 @@ use super::ahead::{Ahead, Budget, EPOCH_FRAME_LEN, Want, look_ahead, next_frame}
 use super::both;
 use super::medium::Medium;
 use super::ring::Ring;
-use super::segment::{Header, frame_at, read_header, read_snapshot, with_control, written_behind};
+use super::segment::{
+    Header, frame_at, presumed_header, read_header, read_snapshot, with_control, written_behind,
+};
 use crate::error::MountError;
 use crate::format::{
     Control, EPOCH_BODY_LEN, GENERATION_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, READY_BODY_LEN,
-    SegmentHeader,
 };
 use crate::geometry::Geometry;
 use crate::place::{Frame, Place};
@@ -136,12 +137,12 @@ pub(crate) async fn follow_headless<M: Medium>(
 ) -> Result<(u64, Header), MountError<M::Error>> {
     let mut damaged = 0;
     loop {
-        let next = SegmentHeader::presumed_behind(&ring.end);
-        let slot = ring.geometry.slot(next.generation);
+        let slot = ring.geometry.slot(ring.newest.generation.saturating_add(1));
         let found = read_header(medium, slot).await?;
         if let Header::Valid(_) | Header::Dirty { blank: true } = found {
             return Ok((damaged, found));
         }
+        let next = presumed_header(medium, &ring.end).await?;
         let oldest = ring.oldest;
         let mut beyond = Ring { oldest, ..Ring::of(next, ring.geometry) };
         let ahead = Ahead { from: 0, until: ring.geometry.segment_size(), below: OFFSET_MAX };
