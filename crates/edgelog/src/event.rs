@@ -1,14 +1,15 @@
 //! What goes in, and where reading starts.
 
 use edgelog_core::Class;
+use edgelog_record::Table;
 use std::time::{Duration, SystemTime};
 
 /// An event to append: a payload, and what the log and Kafka need to know about it.
 #[derive(Clone, Copy, Debug)]
-pub struct Event<'a> {
+pub struct Event<'a, P = &'a [u8]> {
     pub(crate) class: Class,
     pub(crate) key: Option<&'a [u8]>,
-    pub(crate) payload: &'a [u8],
+    pub(crate) payload: P,
 }
 
 impl<'a> Event<'a> {
@@ -17,17 +18,71 @@ impl<'a> Event<'a> {
     pub const fn new(payload: &'a [u8]) -> Self {
         Self { class: Class::Normal, key: None, payload }
     }
+}
 
+impl<'a, T> Event<'a, InPlace<T>> {
+    /// An event whose payload is a table that [`table!`](edgelog_record::table) describes: an event's own, or the envelope
+    /// [`record::Event`](edgelog_record::Event). It is composed in the log's frame buffer, and nowhere before.
+    #[must_use]
+    pub const fn table(table: T) -> Self {
+        Self { class: Class::Normal, key: None, payload: InPlace(table) }
+    }
+}
+
+impl<'a, P> Event<'a, P> {
     /// The key, at most 255 bytes. It becomes the Kafka key.
     #[must_use]
-    pub const fn key(self, key: &'a [u8]) -> Self {
+    pub fn key(self, key: &'a [u8]) -> Self {
         Self { key: Some(key), ..self }
     }
 
     /// The priority. Default: normal.
     #[must_use]
-    pub const fn class(self, class: Class) -> Self {
+    pub fn class(self, class: Class) -> Self {
         Self { class, ..self }
+    }
+}
+
+/// A table that is composed where the log programs it.
+#[derive(Clone, Copy, Debug)]
+pub struct InPlace<T>(T);
+
+/// What an event may hold: bytes, or a table.
+pub trait Payload: sealed::Payload {}
+
+impl Payload for &[u8] {}
+impl<'t, T: Table<'t>> Payload for InPlace<T> {}
+
+pub(crate) mod sealed {
+    use edgelog_record::Table;
+
+    /// What composing asks of a payload.
+    pub trait Payload {
+        /// Its length in bytes.
+        fn len(&self) -> usize;
+        /// Fills so many bytes with it.
+        fn write(&self, bytes: &mut [u8]);
+    }
+
+    impl Payload for &[u8] {
+        fn len(&self) -> usize {
+            <[u8]>::len(self)
+        }
+
+        fn write(&self, bytes: &mut [u8]) {
+            bytes.copy_from_slice(self);
+        }
+    }
+
+    impl<'t, T: Table<'t>> Payload for super::InPlace<T> {
+        fn len(&self) -> usize {
+            self.0.encoded_len()
+        }
+
+        fn write(&self, bytes: &mut [u8]) {
+            // It was asked for its length, so it fits.
+            let _ = self.0.write(bytes);
+        }
     }
 }
 

@@ -99,14 +99,57 @@ impl Log {
     ///
     /// [`AppendError`]; the event was not stored, though its topic may have been. `Full` and a failure to make room for a segment pass
     /// when there is room again; after any other failure of the file system the log takes no more until it is opened again.
-    pub fn append(&self, topic: &str, event: &Event<'_>) -> Result<u64, AppendError> {
-        let mut engine = self.engine();
-        let topic = engine.topic(topic)?;
-        let &Event { class, key, payload } = event;
-        let event = edgelog_core::Event { topic, class, key, payload };
-        let offset = engine.append(&event, now_ms())?;
+    pub fn append<P: Payload>(
+        &self,
+        topic: &str,
+        event: &Event<'_, P>,
+    ) -> Result<u64, AppendError> {
+        let offset = match self.shared.schemas.of(topic) {
+            Some(schema) => self.store(topic, event, &schema.envelope(&mut Vec::new(), &event.payload)?),
+            None => self.store(topic, event, &event.payload),
+        }?;
         self.shared.moved.notify_all();
         Ok(offset)
+    }
+
+    /// Appends an event whose payload must be a finished FlatBuffer with the root `T`, a type that `flatc` generated, bare or in an
+    /// envelope. Otherwise as [`append`](Self::append). Costs one verification more.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` when the payload does not verify, and as [`append`](Self::append).
+    pub fn append_event<T: Verifiable>(
+        &self,
+        topic: &str,
+        event: &Event<'_>,
+    ) -> Result<u64, AppendError> {
+        let is_valid = edgelog_record::Event::of(event.payload)
+            .is_ok_and(|content| foreign::verify::<T>(content.payload()).is_ok());
+        if !is_valid {
+            return Err(AppendError::Invalid { what: Part::Payload });
+        }
+        self.append(topic, event)
+    }
+
+    /// Tells the log what the events of a topic are, as far as it is to refuse others: from now on, [`append`](Self::append) verifies each
+    /// payload of the topic, bare or in an envelope, and stores it in an envelope with the schema's fingerprint, which thus travels
+    /// with the record. It is not stored: tell it after each opening. `None` takes anything again.
+    ///
+    /// Costs a verification and a copy for each event.
+    pub fn set_schema(&self, topic: &str, schema: Option<TopicSchema>) {
+        self.shared.schemas.set(topic, schema);
+    }
+
+    fn store(
+        &self,
+        topic: &str,
+        event: &Event<'_, impl Payload>,
+        payload: &impl Payload,
+    ) -> Result<u64, AppendError> {
+        let mut engine = self.engine();
+        let topic = engine.topic(topic)?;
+        let write = |bytes: &mut [u8]| payload.write(bytes);
+        engine.append_with(topic, event.class, event.key, payload.len(), now_ms(), write)
     }
 
     /// Makes everything appended so far durable and gives the durable offset. Costs one fdatasync when anything was written.
