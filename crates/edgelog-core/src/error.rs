@@ -206,8 +206,6 @@ pub enum ReadError<E> {
         /// Bytes needed.
         needed: usize,
     },
-    /// The medium is not mapped into memory, so nothing can be read in place: use a buffer.
-    NotMapped,
     /// The device failed.
     Medium(E),
 }
@@ -218,9 +216,6 @@ impl<E: fmt::Display> fmt::Display for ReadError<E> {
             Self::BufferTooSmall { needed } => {
                 write!(f, "the next record needs a buffer of {needed} bytes")
             }
-            Self::NotMapped => {
-                f.write_str("the medium is not mapped into memory; read through a buffer")
-            }
             Self::Medium(error) => write!(f, "the medium failed: {error}"),
         }
     }
@@ -230,7 +225,7 @@ impl<E: core::error::Error + 'static> core::error::Error for ReadError<E> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Medium(error) => Some(error),
-            Self::BufferTooSmall { .. } | Self::NotMapped => None,
+            Self::BufferTooSmall { .. } => None,
         }
     }
 }

@@ -61,7 +61,7 @@ pub mod blocking {
     pub use log::Log;
     pub use medium::Medium;
     pub use nor::NorMedium;
-    pub use reader::Reader;
+    pub use reader::{Extent, Reader};
     pub use view::LogView;
 }
 
@@ -90,11 +90,11 @@ pub mod asynch {
     pub use log::Log;
     pub use medium::Medium;
     pub use nor::NorMedium;
-    pub use reader::Reader;
+    pub use reader::{Extent, Reader};
     pub use view::LogView;
 }
 
-pub use blocking::{BackReader, Log, LogView, Medium, NorMedium, Reader};
+pub use blocking::{BackReader, Extent, Log, LogView, Medium, NorMedium, Reader};
 pub use error::{AppendError, MountError, Part, ReadError};
 pub use format::{
     ANCHOR_LEN_MAX, CURSOR_NAME_LEN_MAX, FORMAT_VERSION, KEY_LEN_MAX, SEGMENT_MAGIC,

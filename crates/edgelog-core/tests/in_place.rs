@@ -43,7 +43,7 @@ fn what_is_read_in_place_is_what_is_read_through_a_buffer_and_stands_in_the_medi
     let memory = edgelog_core::Medium::mapped(log.medium(), 0).unwrap().as_ptr() as usize;
     let memory = memory..memory + 4096;
     let (mut reader, mut met) = (Reader::at(0), Vec::new());
-    while let Some(item) = log.read_in_place(&mut reader, u64::MAX).unwrap() {
+    while let Some(item) = log.read_in_place(&mut reader, u64::MAX, &mut []).unwrap() {
         met.push(format!("{item:?}"));
         let Item::Record(record) = item else { continue };
         for bytes in [Some(record.payload), record.key].into_iter().flatten() {
@@ -54,20 +54,22 @@ fn what_is_read_in_place_is_what_is_read_through_a_buffer_and_stands_in_the_medi
 
     let mut view = LogView::open(log.into_parts().0).unwrap();
     let (mut reader, mut met) = (Reader::at(0), Vec::new());
-    while let Some(item) = view.read_in_place(&mut reader).unwrap() {
+    while let Some(item) = view.read_in_place(&mut reader, &mut []).unwrap() {
         met.push(format!("{item:?}"));
     }
     assert_eq!(met, expected);
 }
 
 #[test]
-fn a_medium_that_is_not_mapped_says_so_and_the_reader_stays() {
+fn a_medium_that_is_not_mapped_is_read_through_the_buffer() {
     let mut log = create(&Bytes::new(1024, 3, 4, 0xFF));
-    put(&mut log, b"x");
-    let mut reader = Reader::at(0);
-    let refused = log.read_in_place(&mut reader, 1);
-    assert!(matches!(refused, Err(ReadError::NotMapped)));
+    put(&mut log, b"a payload");
+    let (mut reader, mut buffer) = (Reader::at(0), [0; 64]);
+    let refused = log.read_in_place(&mut reader, 1, &mut []);
+    assert!(matches!(refused, Err(ReadError::BufferTooSmall { needed: 24.. })));
     assert_eq!(reader.offset(), 0);
+    let item = log.read_in_place(&mut reader, 1, &mut buffer).unwrap();
+    assert!(matches!(item, Some(Item::Record(record)) if record.payload == b"a payload"));
 }
 
 #[test]

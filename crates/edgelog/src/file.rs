@@ -2,9 +2,11 @@
 
 use crate::error::{FileError, OpenError};
 use crate::image::{is_blank, other_version};
+use crate::maps::Maps;
 use edgelog_core::{
     Geometry, HEADER_LEN_MAX, LogId, Medium, MountError, SEGMENT_MAGIC, stored_header,
 };
+use edgelog_map::may_rewrite;
 use std::cell::OnceCell;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -28,6 +30,8 @@ pub(crate) struct FileMedium {
     open: Vec<OpenSegment>,
     log: OnceCell<LogId>,
     lock: Option<File>,
+    /// A reader's: it never programs, and reads records in place.
+    maps: Maps,
 }
 
 #[derive(Debug)]
@@ -71,7 +75,8 @@ impl FileMedium {
     pub(crate) fn new(directory: &Path, geometry: Geometry, lock: Option<File>) -> Self {
         let access = if lock.is_some() { Access::Owner } else { Access::ReadOnly };
         let directory = directory.to_owned();
-        Self { directory, geometry, access, open: Vec::new(), log: OnceCell::new(), lock }
+        let maps = Maps::new(&geometry);
+        Self { directory, geometry, access, open: Vec::new(), log: OnceCell::new(), lock, maps }
     }
 
     /// What the segment files in a directory tell before anything is opened: one foreign or rotten file does not decide.
@@ -221,10 +226,19 @@ impl Medium for FileMedium {
         false
     }
 
+    fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        match self.access {
+            Access::ReadOnly => self.maps.get(slot, || File::open(self.path(slot))),
+            // It programs what it would borrow.
+            Access::Owner => None,
+        }
+    }
+
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         if position == 0 && self.access == Access::ReadOnly {
             // The owner may have put another file in its place.
             self.open.retain(|open| open.slot != slot);
+            self.maps.forget(slot);
         }
         let read =
             self.segment(slot)?.map(|open| read_full(&open.file, bytes, u64::from(position)));
@@ -253,11 +267,19 @@ impl Medium for FileMedium {
         let log = self.log.get().copied();
         let recycled = match self.segment(slot)? {
             Some(open) if owns(&open.file, log, erased, &path)? => {
-                // In place: the space is ours already, so recycling cannot run out of it.
-                let cleared =
-                    open.file.set_len(size).and_then(|()| fill(&open.file, 0, size, erased));
-                cleared.map_err(|error| FileError::new("clear", &path, error))?;
-                true
+                let failed = |error| FileError::new("clear", &path, error);
+                match may_rewrite(&open.file).map_err(failed)? {
+                    // In place: the space is ours already, so recycling cannot run out of it.
+                    Some(_unread) => {
+                        let file = &open.file;
+                        file.set_len(size)
+                            .and_then(|()| fill(file, 0, size, erased))
+                            .map_err(failed)?;
+                        true
+                    }
+                    // Somebody reads it in place: another file takes its name, and its space is free when he is done.
+                    None => false,
+                }
             }
             Some(_) => {
                 self.set_foreign_aside(&path)?;

@@ -5,6 +5,8 @@ use crate::file::read_full;
 use edgelog_core::{
     Geometry, HEADER_LEN_MAX, LogView, Medium, MountError, SEGMENT_MAGIC, stored_header,
 };
+use edgelog_map::MappedFile;
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ pub(crate) struct ImageMedium {
     /// The file's length.
     bytes: u64,
     geometry: Geometry,
+    /// All of it, once it was asked for, unless it cannot be mapped.
+    map: OnceCell<Option<MappedFile>>,
 }
 
 /// What the bytes of a file tell of the log in it.
@@ -135,7 +139,8 @@ impl Image {
     pub(crate) fn medium(&self, geometry: Geometry) -> Result<ImageMedium, FileError> {
         let Self { file, path, bytes, .. } = self;
         let file = file.try_clone().map_err(|error| FileError::new("open", path, error))?;
-        Ok(ImageMedium { file, path: path.clone(), begin: 0, bytes: *bytes, geometry })
+        let map = OnceCell::new();
+        Ok(ImageMedium { file, path: path.clone(), begin: 0, bytes: *bytes, geometry, map })
     }
 
     /// Why nothing in the file mounts.
@@ -167,6 +172,17 @@ impl Medium for ImageMedium {
 
     fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        let map = self.map.get_or_init(|| {
+            let length = usize::try_from(self.bytes).ok()?;
+            MappedFile::new(self.file.try_clone().ok()?, length).ok()
+        });
+        let bytes = map.as_ref()?.bytes();
+        let size = usize::try_from(self.geometry.segment_size()).ok()?;
+        let start = usize::try_from(slot).ok()?.checked_mul(size)?.min(bytes.len());
+        bytes.get(start..start.saturating_add(size).min(bytes.len()))
     }
 
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
@@ -203,7 +219,9 @@ pub(crate) fn other_version(file: &File, position: u64) -> io::Result<Option<u16
     let Ok(geometry) = Geometry::new(edgelog_core::SEGMENT_SIZE_MIN, 2, 1, 0) else {
         return Ok(None);
     };
-    let segment = ImageMedium { file, path, begin: position, bytes, geometry };
+    // Only a header is read.
+    let map = OnceCell::from(None);
+    let segment = ImageMedium { file, path, begin: position, bytes, geometry, map };
     Ok(match LogView::open(segment) {
         Err(MountError::Version { found }) => Some(found),
         _ => None,

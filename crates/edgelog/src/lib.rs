@@ -66,6 +66,7 @@ mod file;
 mod image;
 mod lock;
 mod log;
+mod maps;
 mod options;
 mod reader;
 mod ship;

@@ -5,7 +5,7 @@ use crate::event::{Event, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
 use crate::reader::Reader;
-use edgelog_core::{Cursor, CursorId, FullPolicy, Item, LogId, Part, Topic, TopicId};
+use edgelog_core::{Cursor, CursorId, FullPolicy, LogId, Part, Topic, TopicId};
 use edgelog_uplink::CURSOR_NAME as UPLINK_CURSOR;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -261,15 +261,5 @@ impl Log {
     pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
         // A panic of another thread cannot leave the engine half changed in a way that mounting would not; its checks still hold.
         self.shared.engine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn read_visible<'b>(
-        &self,
-        reader: &mut edgelog_core::Reader,
-        buffer: &'b mut [u8],
-    ) -> Result<Option<Item<'b>>, ReadError> {
-        let mut engine = self.engine();
-        let visible = engine.visible();
-        engine.read(reader, visible, buffer)
     }
 }

@@ -2,22 +2,28 @@
 
 use crate::error::ReadError;
 use crate::event::Start;
+use crate::file::FileMedium;
 use crate::log::Log;
 use edgelog_core::{Item, Medium};
 use std::time::Duration;
 
 /// Reads a log in order, from where it started, for as long as there is something. It keeps the log open.
+///
+/// Records are read in place, out of the mapped segment, without holding up those who append. What a reader has mapped (at most five
+/// segments) is not recycled under it: the log then takes the space of a new file, and gives the old one back when the reader has gone on.
 #[derive(Debug)]
 pub struct Reader {
     log: Log,
     place: edgelog_core::Reader,
+    medium: FileMedium,
+    /// For files that cannot be mapped.
     buffer: Vec<u8>,
 }
 
 impl Reader {
     pub(crate) fn start(log: Log, start: Start) -> Result<Self, ReadError> {
         let mut engine = log.engine();
-        let buffer = frame_buffer(engine.medium());
+        let medium = FileMedium::new(log.directory(), engine.medium().geometry(), None);
         let offset = match start {
             Start::Earliest => engine.earliest()?,
             Start::Latest => engine.visible(),
@@ -25,20 +31,22 @@ impl Reader {
             Start::Time(time_ms) => engine.seek_time(time_ms)?,
         };
         drop(engine);
-        let place = edgelog_core::Reader::at(offset);
-        Ok(Self { log, place, buffer })
+        let buffer = frame_buffer(&medium);
+        Ok(Self { log, place: edgelog_core::Reader::at(offset), medium, buffer })
     }
 
     /// The next record or gap; `None` when everything visible was read.
     ///
-    /// Not an `Iterator`: the record is borrowed from the reader's buffer.
+    /// Not an `Iterator`: the record is borrowed from the reader, which stays on it until the next call.
     ///
     /// # Errors
     ///
     /// The file system failed; the reader stays where it was.
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Result<Option<Item<'_>>, ReadError> {
-        self.log.read_visible(&mut self.place, &mut self.buffer)
+        let extent = self.log.engine().extent();
+        let Self { place, medium, buffer, .. } = self;
+        place.read_in_place(medium, &extent, extent.visible(), buffer)
     }
 
     /// Waits until there is something to read or the time is over; true when there is.

@@ -70,6 +70,13 @@ impl Medium for Source {
         }
     }
 
+    fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        match self {
+            Self::Folder(medium) => medium.mapped(slot),
+            Self::Image(medium) => medium.mapped(slot),
+        }
+    }
+
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         match self {
             Self::Folder(medium) => medium.read(slot, position, bytes),

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub struct View {
     inner: LogView<Source>,
     place: edgelog_core::Reader,
+    /// For files that cannot be mapped.
     buffer: Vec<u8>,
     path: PathBuf,
 }
@@ -53,7 +54,7 @@ impl View {
     /// The file system failed; the view stays where it was.
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Result<Option<Item<'_>>, ReadError> {
-        self.inner.read(&mut self.place, &mut self.buffer)
+        self.inner.read_in_place(&mut self.place, &mut self.buffer)
     }
 
     /// Takes in what the owner appended since. There is no signal between processes: a follower calls this a few times a second.

@@ -7,7 +7,7 @@ use super::back::BackReader;
 use super::both;
 use super::medium::Medium;
 use super::mount::{Mounted, mount, note_len};
-use super::reader::{Reader, seek_time};
+use super::reader::{Extent, Reader, seek_time};
 use super::ring::Ring;
 use crate::clock::Clock;
 use crate::error::{AppendError, MountError, Part, ReadError};
@@ -356,18 +356,19 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         reader.next(&mut self.medium, &self.ring, limit, buffer).await
     }
 
-    /// As [`read`](Self::read), out of the medium's own memory: no byte of a record is copied. The log takes nothing while the item is
-    /// borrowed.
+    /// As [`read`](Self::read), out of the medium's own memory where it [is mapped](Medium::mapped): no byte of a record is copied, and the
+    /// buffer may be empty. The log takes nothing while the item is borrowed.
     ///
     /// # Errors
     ///
-    /// [`ReadError::NotMapped`] unless the [medium is mapped](Medium::mapped), and the device's; the reader stays where it was.
-    pub async fn read_in_place(
-        &mut self,
+    /// [`ReadError`]; the reader stays where it was.
+    pub async fn read_in_place<'l>(
+        &'l mut self,
         reader: &mut Reader,
         limit: u64,
-    ) -> Result<Option<Item<'_>>, ReadError<M::Error>> {
-        reader.next_in_place(&mut self.medium, &self.ring, limit).await
+        buffer: &'l mut [u8],
+    ) -> Result<Option<Item<'l>>, ReadError<M::Error>> {
+        reader.next_in_place(&mut self.medium, &self.ring, limit, buffer).await
     }
 
     /// The record or gap before the one that was read last: newest first. Otherwise as [`read`](Self::read), without a limit.
@@ -487,6 +488,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// Durable records that mounting found damaged at or near the end of the log.
     pub fn damaged(&self) -> u64 {
         self.damaged
+    }
+
+    /// How far the log reaches now, for readers with handles of their own.
+    pub const fn extent(&self) -> Extent {
+        Extent(self.ring)
     }
 
     /// Live segments, and how many of them the ring has.

@@ -19,6 +19,18 @@ pub struct Reader {
     at: Option<At>,
 }
 
+/// How far a log reached at one moment: what a [`Reader`] may read from another handle of its medium. Some 120 bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent(pub(crate) Ring);
+
+impl Extent {
+    /// Every record below this offset was appended.
+    #[must_use]
+    pub const fn visible(&self) -> u64 {
+        self.0.end.offset
+    }
+}
+
 /// The offset of the first record that is not older than `time`, or the end's.
 #[both(AFIT)]
 pub(crate) async fn seek_time<M: Medium>(
@@ -64,6 +76,37 @@ impl Reader {
         self.offset
     }
 
+    /// The next record or gap of `extent` below `limit`, out of another handle of its medium: so that many read while one appends. Otherwise
+    /// as [`Log::read`](super::Log::read).
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; the reader stays where it was.
+    pub async fn read<'b, M: Medium>(
+        &mut self,
+        medium: &mut M,
+        extent: &Extent,
+        limit: u64,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
+        self.next(medium, &extent.0, limit, buffer).await
+    }
+
+    /// As [`read`](Self::read), in place. Otherwise as [`Log::read_in_place`](super::Log::read_in_place).
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; the reader stays where it was.
+    pub async fn read_in_place<'m, M: Medium>(
+        &mut self,
+        medium: &'m mut M,
+        extent: &Extent,
+        limit: u64,
+        buffer: &'m mut [u8],
+    ) -> Result<Option<Item<'m>>, ReadError<M::Error>> {
+        self.next_in_place(medium, &extent.0, limit, buffer).await
+    }
+
     pub(crate) async fn next<'b, M: Medium>(
         &mut self,
         medium: &mut M,
@@ -75,26 +118,34 @@ impl Reader {
         self.item(found, &ring.geometry, buffer).map(Some)
     }
 
-    /// As [`next`](Self::next), out of the medium's own memory.
+    /// As [`next`](Self::next), out of the medium's own memory where it is mapped.
     pub(crate) async fn next_in_place<'m, M: Medium>(
         &mut self,
         medium: &'m mut M,
         ring: &Ring,
         limit: u64,
+        buffer: &'m mut [u8],
     ) -> Result<Option<Item<'m>>, ReadError<M::Error>> {
-        if medium.mapped(0).is_none() {
-            return Err(ReadError::NotMapped);
-        }
-        let Some(found) = self.find(medium, ring, limit, &mut []).await? else { return Ok(None) };
-        let medium: &'m M = medium;
-        let bytes = match &found {
-            Found::Gap(_) => &[],
-            Found::Record { place, frame, .. } => {
-                let bytes = medium.mapped(ring.geometry.slot(place.generation));
-                bytes.and_then(|bytes| bytes.get(to_usize(frame.position)..)).unwrap_or_default()
+        loop {
+            let found = self.find(medium, ring, limit, &mut []).await?;
+            let Some(found) = found else { return Ok(None) };
+            let Found::Record { place, frame, .. } = &found else {
+                return self.item(found, &ring.geometry, &[]).map(Some);
+            };
+            let (place, frame) = (*place, *frame);
+            let slot = ring.geometry.slot(place.generation);
+            if medium.mapped(slot).is_some() {
+                let medium: &'m M = medium;
+                let bytes = medium.mapped(slot).unwrap_or_default();
+                let bytes = bytes.get(to_usize(frame.position)..).unwrap_or_default();
+                return self.item(found, &ring.geometry, bytes).map(Some);
             }
-        };
-        self.item(found, &ring.geometry, bytes).map(Some)
+            let until = ring.until(place.generation);
+            // What does not validate a second time is damage now.
+            if frame_into(medium, &place, until, buffer).await?.is_some() {
+                return self.item(found, &ring.geometry, buffer).map(Some);
+            }
+        }
     }
 
     /// What comes next; the buffer holds a record's frame if it has room. The reader steps over it in [`item`](Self::item).

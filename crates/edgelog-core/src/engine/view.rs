@@ -92,11 +92,12 @@ impl<M: Medium> LogView<M> {
     /// # Errors
     ///
     /// [`ReadError`]; the reader stays where it was.
-    pub async fn read_in_place(
-        &mut self,
+    pub async fn read_in_place<'l>(
+        &'l mut self,
         reader: &mut Reader,
-    ) -> Result<Option<Item<'_>>, ReadError<M::Error>> {
-        reader.next_in_place(&mut self.medium, &self.mounted.ring, u64::MAX).await
+        buffer: &'l mut [u8],
+    ) -> Result<Option<Item<'l>>, ReadError<M::Error>> {
+        reader.next_in_place(&mut self.medium, &self.mounted.ring, u64::MAX, buffer).await
     }
 
     /// Newest first. See [`Log::read_back`](super::Log::read_back).
