@@ -3,8 +3,9 @@
 //! - [`operations`]: what an application, a clock, a failing disk and the power may do, against the model of `edgelog-sim`.
 //! - [`image`]: a medium's bytes, good ones with changes or anything else, with checksums made right where the fuzzer wants it.
 //! - [`frame`]: the bytes of one segment: header, snapshot and frames, against a second reader of the format.
+//! - [`record`]: the bytes of an event, against the official FlatBuffers library.
 //!
-//! Where a byte stands is known to [`layout`] alone.
+//! Where a byte of a log stands is known to [`layout`] alone.
 
 pub mod device;
 pub mod exercise;
@@ -13,3 +14,4 @@ pub mod image;
 pub mod input;
 pub mod layout;
 pub mod operations;
+pub mod record;

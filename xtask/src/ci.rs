@@ -16,7 +16,12 @@ use anyhow::Result;
 /// The first step that fails.
 pub fn gate() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
-    for apart in ["benches/flash/Cargo.toml", "benches/flash_text/Cargo.toml", "fuzz/Cargo.toml"] {
+    for apart in [
+        "benches/flash/Cargo.toml",
+        "benches/flash_text/Cargo.toml",
+        "benches/record/Cargo.toml",
+        "fuzz/Cargo.toml",
+    ] {
         run(cargo().args(["fmt", "--check", "--manifest-path", apart]))?;
     }
     run(cargo().args([
@@ -36,7 +41,7 @@ pub fn gate() -> Result<()> {
     firmware::run(&FirmwareArguments::default())?;
     crash::run(&CrashArguments::default())?;
     // `operations` still finds a known fault (docs/DESIGN.md, known limits): it is run by hand until that is mended.
-    for target in [Target::Image, Target::Frame] {
+    for target in [Target::Image, Target::Frame, Target::RecordVerify] {
         fuzz::run(&FuzzArguments::short(target))?;
     }
     chaos::run(&ChaosArguments::short())

@@ -46,16 +46,20 @@ pub enum Target {
     Image,
     /// Any bytes as a segment's header and frames
     Frame,
+    /// Any bytes as an event, beside the official FlatBuffers library
+    #[value(name = "record_verify")]
+    RecordVerify,
 }
 
 impl Target {
-    const ALL: [Self; 3] = [Self::Operations, Self::Image, Self::Frame];
+    const ALL: [Self; 4] = [Self::Operations, Self::Image, Self::Frame, Self::RecordVerify];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Operations => "operations",
             Self::Image => "image",
             Self::Frame => "frame",
+            Self::RecordVerify => "record_verify",
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use edgelog_record::{Event, Invalid, Nested, Schema, Table};
 use flatbuffers::FlatBufferBuilder;
+use record_judge::generated::event::root_as_event;
 use record_judge::{
-    Everything, Pool, Random, judge_event, judge_everything, root_as_event, write_event,
-    write_everything,
+    Everything, Pool, Random, judge_event, judge_everything, write_event, write_everything,
 };
 
 /// How many random tables each test writes.

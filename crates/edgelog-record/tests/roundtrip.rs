@@ -120,3 +120,26 @@ fn a_bare_payload_is_told_from_an_envelope() {
     assert_eq!(Event::of(&buffer[..len]).unwrap().payload(), b"open");
     assert!(Event::of(&buffer[..len - 1]).is_err(), "a damaged envelope is no payload");
 }
+
+#[test]
+fn neither_writing_nor_reading_nor_refusing_allocates_or_copies() {
+    let event = Event {
+        event_type: Some("acme.door.opened"),
+        payload: Some(Nested(b"open")),
+        source: Some("hall"),
+        ..Default::default()
+    };
+    let mut buffer = [0; 256];
+    let mut len = 0;
+    let counted = allocation_counter::measure(|| {
+        len = event.write(&mut buffer).unwrap();
+        assert!(event.write(&mut buffer[..8]).is_err());
+        let seen = Event::read(&buffer[..len]).unwrap();
+        let within = buffer.as_ptr_range();
+        for borrowed in [seen.event_type.unwrap().as_bytes(), seen.payload.unwrap().0] {
+            assert!(within.contains(&borrowed.as_ptr()), "it is a copy");
+        }
+        assert!(Event::read(&buffer[..len - 1]).is_err());
+    });
+    assert_eq!(counted.count_total, 0);
+}

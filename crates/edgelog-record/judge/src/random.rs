@@ -14,8 +14,8 @@ impl Random {
         Self(seed.wrapping_mul(2).wrapping_add(1))
     }
 
-    /// The next number.
-    pub fn next(&mut self) -> u64 {
+    /// The next bits.
+    pub fn bits(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -24,12 +24,12 @@ impl Random {
 
     /// A number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap_or(1)).unwrap_or(0)
+        usize::try_from(self.bits() % u64::try_from(end.max(1)).unwrap_or(1)).unwrap_or(0)
     }
 
     /// A value of a fixed size; one in four is a likely default.
     pub fn scalar<T: Drawn>(&mut self) -> T {
-        let bits = self.next();
+        let bits = self.bits();
         match bits % 8 {
             0 => T::of(0),
             1 => T::default(),
@@ -38,7 +38,7 @@ impl Random {
     }
 
     fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        (self.next() % 3 != 0).then(|| make(self))
+        (!self.bits().is_multiple_of(3)).then(|| make(self))
     }
 
     fn slice_of<'a, T>(&mut self, all: &'a [T]) -> &'a [T] {
@@ -79,13 +79,13 @@ impl Drawn for bool {
 /// Numbers that decimal digits hold exactly, and -0.0.
 impl Drawn for f64 {
     fn of(bits: u64) -> Self {
-        if bits % 16 == 8 { -0.0 } else { Self::from(bits as i32) / 1024.0 }
+        if bits.is_multiple_of(16) { -0.0 } else { Self::from(bits as i32) / 1024.0 }
     }
 }
 
 impl Drawn for f32 {
     fn of(bits: u64) -> Self {
-        if bits % 16 == 8 { -0.0 } else { Self::from(bits as i16) / 16.0 }
+        if bits.is_multiple_of(16) { -0.0 } else { Self::from(bits as i16) / 16.0 }
     }
 }
 
