@@ -65,5 +65,6 @@ fn full(payload: &'static [u8]) -> Event<'static> {
             flags: 1,
         }),
         content_type: Some("application/octet-stream"),
+        schema_fingerprint: 0,
     }
 }

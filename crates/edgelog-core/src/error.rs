@@ -97,6 +97,8 @@ pub enum Part {
     Key,
     /// An epoch.
     Epoch,
+    /// The event itself.
+    Payload,
 }
 
 impl fmt::Display for Part {
@@ -110,6 +112,7 @@ impl fmt::Display for Part {
             Self::Record => "record",
             Self::Key => "key",
             Self::Epoch => "epoch",
+            Self::Payload => "payload",
         })
     }
 }
@@ -147,6 +150,11 @@ pub enum AppendError<E> {
         /// What it is.
         what: Part,
     },
+    /// The payload is not what the schema of its topic says. Nothing was stored.
+    Invalid {
+        /// What it is.
+        what: Part,
+    },
     /// The topic or cursor is not one of this log. Nothing was stored.
     Unknown {
         /// What it is.
@@ -173,6 +181,9 @@ impl<E: fmt::Display> fmt::Display for AppendError<E> {
             ),
             Self::TooMany { what, limit } => write!(f, "the log has room for {limit} {what}s; nothing was stored"),
             Self::Reserved { what } => write!(f, "this {what} belongs to edgelog itself: use another name; nothing was stored"),
+            Self::Invalid { what } => {
+                write!(f, "the {what} does not verify against the schema of its topic; nothing was stored")
+            }
             Self::Unknown { what } => write!(f, "the {what} is not one of this log; nothing was stored"),
             Self::Poisoned => f.write_str(
                 "an earlier write failed, so the log takes no more until it is opened again; what was durable still is",

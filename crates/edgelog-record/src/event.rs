@@ -29,6 +29,8 @@ crate::table! {
         6: trace: Option<TraceContext>,
         /// The payload's media type, such as "application/json". Absent: a FlatBuffer, or what event_type tells.
         7: content_type: Option<&'a str>,
+        /// Which text of a schema the payload was written with: the FNV-1a hash (64 bits) of the bytes of its `.fbs` file. 0: not told.
+        8: schema_fingerprint: u64,
     }
 }
 

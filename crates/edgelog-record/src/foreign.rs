@@ -1,6 +1,8 @@
 //! Types that `flatc` generated, read with the `flatbuffers` crate. It needs an allocator for its errors only.
 
-use flatbuffers::{Follow, InvalidFlatbuffer, Verifiable, VerifierOptions};
+use flatbuffers::{
+    Follow, ForwardsUOffset, InvalidFlatbuffer, Verifiable, Verifier, VerifierOptions,
+};
 
 /// How deep tables may lie in tables.
 const DEPTH_MAX: usize = 32;
@@ -18,11 +20,24 @@ pub fn read<'a, T>(bytes: &'a [u8]) -> Result<T::Inner, InvalidFlatbuffer>
 where
     T: Follow<'a> + Verifiable + 'a,
 {
-    let options = VerifierOptions {
+    flatbuffers::root_with_opts::<T>(&options(bytes), bytes)
+}
+
+/// Verifies as [`read`] does, for those who do not read.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn verify<T: Verifiable>(bytes: &[u8]) -> Result<(), InvalidFlatbuffer> {
+    let options = options(bytes);
+    <ForwardsUOffset<T>>::run_verifier(&mut Verifier::new(&options, bytes), 0)
+}
+
+fn options(bytes: &[u8]) -> VerifierOptions {
+    VerifierOptions {
         max_depth: DEPTH_MAX,
         max_tables: bytes.len(),
         max_apparent_size: bytes.len().saturating_mul(LOOKS_PER_BYTE),
         ..Default::default()
-    };
-    flatbuffers::root_with_opts::<T>(&options, bytes)
+    }
 }

@@ -56,7 +56,7 @@ pub use event::{Content, Event};
 pub use field::{Deprecated, Field, Need};
 pub use fixed::Fixed;
 pub use reader::{Fields, Invalid};
-pub use schema::{Declaration, Kind, Member, Schema, Type};
+pub use schema::{Declaration, Kind, Member, Schema, Type, fingerprint};
 pub use table::Table;
 #[doc(hidden)]
 pub use table::schema_shows;

@@ -49,8 +49,10 @@ fn what_the_official_library_writes_is_read_here_and_is_never_shorter() {
         let theirs = write_event(&mut builder, &event);
         assert_eq!(Event::read(theirs), Ok(event), "seed {seed}");
         // Eight bytes, which the official builder does not give its nested buffers, can cost seven.
-        let room = if event.payload.is_some() { 7 } else { 0 };
-        assert!(event.encoded_len() <= theirs.len() + room, "seed {seed}");
+        let nested = if event.payload.is_some() { 7 } else { 0 };
+        // A table that is aligned to 8 may stand 4 bytes further from the start; the official builder fills up elsewhere.
+        let aligned = if event.schema_fingerprint == 0 { 0 } else { 4 };
+        assert!(event.encoded_len() <= theirs.len() + nested + aligned, "seed {seed}");
     }
 }
 

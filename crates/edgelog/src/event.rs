@@ -2,6 +2,7 @@
 
 use edgelog_core::Class;
 use edgelog_record::Table;
+use std::marker::PhantomData;
 use std::time::{Duration, SystemTime};
 
 /// An event to append: a payload, and what the log and Kafka need to know about it.
@@ -20,12 +21,12 @@ impl<'a> Event<'a> {
     }
 }
 
-impl<'a, T> Event<'a, InPlace<T>> {
+impl<'t, T: Table<'t>> Event<'_, InPlace<'t, T>> {
     /// An event whose payload is a table that [`table!`](edgelog_record::table) describes: an event's own, or the envelope
     /// [`record::Event`](edgelog_record::Event). It is composed in the log's frame buffer, and nowhere before.
     #[must_use]
     pub const fn table(table: T) -> Self {
-        Self { class: Class::Normal, key: None, payload: InPlace(table) }
+        Self { class: Class::Normal, key: None, payload: InPlace { table, lends: PhantomData } }
     }
 }
 
@@ -45,44 +46,44 @@ impl<'a, P> Event<'a, P> {
 
 /// A table that is composed where the log programs it.
 #[derive(Clone, Copy, Debug)]
-pub struct InPlace<T>(T);
+pub struct InPlace<'t, T> {
+    table: T,
+    /// What the table borrows from.
+    lends: PhantomData<&'t ()>,
+}
 
-/// What an event may hold: bytes, or a table.
-pub trait Payload: sealed::Payload {}
+/// What an event may hold: bytes, a [table](Event::table), or whatever can say its length and then be written.
+pub trait Payload {
+    /// Its length in bytes. It stays the same until it is written.
+    fn len(&self) -> usize;
 
-impl Payload for &[u8] {}
-impl<'t, T: Table<'t>> Payload for InPlace<T> {}
+    /// Fills `bytes`, which have its length, and any content before.
+    fn write(&self, bytes: &mut [u8]);
 
-pub(crate) mod sealed {
-    use edgelog_record::Table;
+    /// Whether it has no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
 
-    /// What composing asks of a payload.
-    pub trait Payload {
-        /// Its length in bytes.
-        fn len(&self) -> usize;
-        /// Fills so many bytes with it.
-        fn write(&self, bytes: &mut [u8]);
+impl Payload for &[u8] {
+    fn len(&self) -> usize {
+        <[u8]>::len(self)
     }
 
-    impl Payload for &[u8] {
-        fn len(&self) -> usize {
-            <[u8]>::len(self)
-        }
+    fn write(&self, bytes: &mut [u8]) {
+        bytes.copy_from_slice(self);
+    }
+}
 
-        fn write(&self, bytes: &mut [u8]) {
-            bytes.copy_from_slice(self);
-        }
+impl<'t, T: Table<'t>> Payload for InPlace<'t, T> {
+    fn len(&self) -> usize {
+        self.table.encoded_len()
     }
 
-    impl<'t, T: Table<'t>> Payload for super::InPlace<T> {
-        fn len(&self) -> usize {
-            self.0.encoded_len()
-        }
-
-        fn write(&self, bytes: &mut [u8]) {
-            // It was asked for its length, so it fits.
-            let _ = self.0.write(bytes);
-        }
+    fn write(&self, bytes: &mut [u8]) {
+        // It was asked for its length, so it fits.
+        let _ = self.table.write(bytes);
     }
 }
 

@@ -69,6 +69,7 @@ mod log;
 mod maps;
 mod options;
 mod reader;
+mod schema;
 mod ship;
 mod source;
 mod view;
@@ -78,11 +79,14 @@ pub use edgelog_core::{
     FullPolicy, Gap, GapReason, Geometry, Identity, Item, KEY_LEN_MAX, LogId, MountError, Part,
     Record, TOPIC_NAME_LEN_MAX, TOPICS_MAX, TimeQuality, TimeSync, Topic, TopicId,
 };
+/// Events as FlatBuffers: tables, the envelope, schemas.
+pub use edgelog_record as record;
 pub use edgelog_uplink::Error as ShippingStateError;
 pub use error::{AppendError, FileError, OpenError, ReadError};
-pub use event::{Event, Start, now_ms};
+pub use event::{Event, InPlace, Payload, Start, now_ms};
 pub use log::{Log, Status};
 pub use options::Options;
 pub use reader::Reader;
+pub use schema::{EventError, ReadEvent, TopicSchema};
 pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};
 pub use view::View;

@@ -1,12 +1,15 @@
 //! The owner's handle.
 
 use crate::error::{AppendError, ReadError};
-use crate::event::{Event, Start, now_ms};
+use crate::event::{Event, Payload, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
 use crate::reader::Reader;
+use crate::schema::{Schemas, TopicSchema};
 use edgelog_core::{Cursor, CursorId, FullPolicy, LogId, Part, Topic, TopicId};
+use edgelog_record::foreign;
 use edgelog_uplink::CURSOR_NAME as UPLINK_CURSOR;
+use flatbuffers::Verifiable;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -31,6 +34,7 @@ struct Shared {
     shipping: AtomicBool,
     directory: PathBuf,
     record_bytes_max: usize,
+    schemas: Schemas,
     _lock: OwnerLock,
 }
 
@@ -83,6 +87,7 @@ impl Log {
             shipping: AtomicBool::new(false),
             directory,
             record_bytes_max,
+            schemas: Schemas::default(),
             _lock: lock,
         };
         Self { shared: Arc::new(shared) }
@@ -105,7 +110,10 @@ impl Log {
         event: &Event<'_, P>,
     ) -> Result<u64, AppendError> {
         let offset = match self.shared.schemas.of(topic) {
-            Some(schema) => self.store(topic, event, &schema.envelope(&mut Vec::new(), &event.payload)?),
+            Some(schema) => {
+                let mut bytes = Vec::new();
+                self.store(topic, event, &schema.envelope(&event.payload, &mut bytes)?)
+            }
             None => self.store(topic, event, &event.payload),
         }?;
         self.shared.moved.notify_all();

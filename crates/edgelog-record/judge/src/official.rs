@@ -71,6 +71,7 @@ pub fn write_event<'b>(builder: &'b mut FlatBufferBuilder<'_>, it: &Event<'_>) -
         causation_id: it.causation_id.map(|it| builder.create_vector(it)),
         trace: trace.as_ref(),
         content_type: it.content_type.map(|it| builder.create_string(it)),
+        schema_fingerprint: it.schema_fingerprint,
     };
     let root = event::Event::create(builder, &arguments);
     event::finish_event_buffer(builder, root);
@@ -230,6 +231,7 @@ fn same_event(ours: &Event<'_>, theirs: event::Event<'_>) -> Result<(), String> 
         ("causation_id", ours.causation_id == theirs.causation_id().map(|it| it.bytes())),
         ("trace", ours.trace == trace),
         ("content_type", ours.content_type == theirs.content_type()),
+        ("schema_fingerprint", ours.schema_fingerprint == theirs.schema_fingerprint()),
     ])
 }
 

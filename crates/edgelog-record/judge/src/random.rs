@@ -210,6 +210,7 @@ impl Pool {
                 flags: it.scalar(),
             }),
             content_type: random.maybe(|it| it.part_of(&self.text)),
+            schema_fingerprint: random.scalar(),
         }
     }
 }

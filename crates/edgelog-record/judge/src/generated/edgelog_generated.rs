@@ -232,6 +232,7 @@ impl<'a> Event<'a> {
   pub const VT_CAUSATION_ID: ::flatbuffers::VOffsetT = 14;
   pub const VT_TRACE: ::flatbuffers::VOffsetT = 16;
   pub const VT_CONTENT_TYPE: ::flatbuffers::VOffsetT = 18;
+  pub const VT_SCHEMA_FINGERPRINT: ::flatbuffers::VOffsetT = 20;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -243,6 +244,7 @@ impl<'a> Event<'a> {
     args: &'args EventArgs<'args>
   ) -> ::flatbuffers::WIPOffset<Event<'bldr>> {
     let mut builder = EventBuilder::new(_fbb);
+    builder.add_schema_fingerprint(args.schema_fingerprint);
     if let Some(x) = args.content_type { builder.add_content_type(x); }
     if let Some(x) = args.trace { builder.add_trace(x); }
     if let Some(x) = args.causation_id { builder.add_causation_id(x); }
@@ -321,6 +323,14 @@ impl<'a> Event<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Event::VT_CONTENT_TYPE, None)}
   }
+  /// Which text of a schema the payload was written with: the FNV-1a hash (64 bits) of the bytes of its `.fbs` file. 0: not told.
+  #[inline]
+  pub fn schema_fingerprint(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Event::VT_SCHEMA_FINGERPRINT, Some(0)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Event<'_> {
@@ -337,6 +347,7 @@ impl ::flatbuffers::Verifiable for Event<'_> {
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("causation_id", Self::VT_CAUSATION_ID, false)?
      .visit_field::<TraceContext>("trace", Self::VT_TRACE, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("content_type", Self::VT_CONTENT_TYPE, false)?
+     .visit_field::<u64>("schema_fingerprint", Self::VT_SCHEMA_FINGERPRINT, false)?
      .finish();
     Ok(())
   }
@@ -350,6 +361,7 @@ pub struct EventArgs<'a> {
     pub causation_id: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
     pub trace: Option<&'a TraceContext>,
     pub content_type: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub schema_fingerprint: u64,
 }
 impl<'a> Default for EventArgs<'a> {
   #[inline]
@@ -363,6 +375,7 @@ impl<'a> Default for EventArgs<'a> {
       causation_id: None,
       trace: None,
       content_type: None,
+      schema_fingerprint: 0,
     }
   }
 }
@@ -405,6 +418,10 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> EventBuilder<'a, 'b, A> {
     self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Event::VT_CONTENT_TYPE, content_type);
   }
   #[inline]
+  pub fn add_schema_fingerprint(&mut self, schema_fingerprint: u64) {
+    self.fbb_.push_slot::<u64>(Event::VT_SCHEMA_FINGERPRINT, schema_fingerprint, 0);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> EventBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     EventBuilder {
@@ -430,6 +447,7 @@ impl ::core::fmt::Debug for Event<'_> {
       ds.field("causation_id", &self.causation_id());
       ds.field("trace", &self.trace());
       ds.field("content_type", &self.content_type());
+      ds.field("schema_fingerprint", &self.schema_fingerprint());
       ds.finish()
   }
 }
