@@ -84,9 +84,15 @@ impl Schema {
 
 impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.show_all(self.0, f)?;
-        write!(f, "root_type {}.{};", self.0.namespace, self.0.name)?;
-        match self.0.identifier {
+        let root = self.0;
+        let mut place = 0;
+        root.each(&mut |part| {
+            place += 1;
+            // What is used twice is declared once.
+            if root.first(part) == Some(place) { part.show(f) } else { Ok(()) }
+        })?;
+        write!(f, "root_type {}.{};", root.namespace, root.name)?;
+        match root.identifier {
             Some(identifier) => writeln!(f, "\nfile_identifier \"{identifier}\";"),
             None => writeln!(f),
         }
@@ -94,37 +100,24 @@ impl fmt::Display for Schema {
 }
 
 impl Declaration {
-    /// Shows first what it is made of, and each only once.
-    fn show_all(&'static self, root: &'static Self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, member) in self.members.iter().enumerate() {
-            let Some(part) = member.field_type.declaration() else { continue };
-            let earlier = self.members.iter().take(at).any(|member| member.contains(part));
-            if !earlier && !root.shows_before(part, self) {
-                part.show_all(root, f)?;
-            }
-        }
-        self.show(f)
+    /// Visits what it is made of, and then itself: what is used twice, twice.
+    fn each(&'static self, visit: &mut dyn FnMut(&'static Self) -> fmt::Result) -> fmt::Result {
+        let mut parts = self.members.iter().filter_map(|member| member.field_type.declaration());
+        parts.try_for_each(|part| part.each(visit))?;
+        visit(self)
     }
 
-    /// Whether `part` is shown by a member of this one before `place` is reached.
-    fn shows_before(&'static self, part: &'static Self, place: &'static Self) -> bool {
-        if self.is(place) {
-            return false;
-        }
-        for member in self.members {
-            let Some(inner) = member.field_type.declaration() else { continue };
-            if inner.is(place) || inner.contains(place) {
-                return inner.shows_before(part, place);
+    /// Which of the visits is the first of `part`, counted from 1.
+    fn first(&'static self, part: &Self) -> Option<usize> {
+        let (mut place, mut first) = (0, None);
+        let visited = self.each(&mut |other| {
+            place += 1;
+            if first.is_none() && other.is(part) {
+                first = Some(place);
             }
-            if inner.is(part) || inner.contains(part) {
-                return true;
-            }
-        }
-        false
-    }
-
-    fn contains(&self, part: &Self) -> bool {
-        self.members.iter().any(|member| member.contains(part))
+            Ok(())
+        });
+        visited.ok().and(first)
     }
 
     fn is(&self, other: &Self) -> bool {
@@ -145,10 +138,6 @@ impl Declaration {
 }
 
 impl Member {
-    fn contains(&self, part: &Declaration) -> bool {
-        self.field_type.declaration().is_some_and(|inner| inner.is(part) || inner.contains(part))
-    }
-
     fn show(&self, kind: Kind, id: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, docs, field_type, need, default } = self;
         show_docs(docs, "  ", f)?;
