@@ -14,8 +14,10 @@ pub struct Schema(&'static Declaration);
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Type {
-    /// A type that FlatBuffers has: a scalar or a string.
+    /// A scalar, by FlatBuffers' name.
     Scalar(&'static str),
+    /// A string.
+    Text,
     /// A vector.
     Vector(&'static Self),
     /// A vector of bytes that begins at a multiple of 8.
@@ -85,11 +87,18 @@ impl Schema {
 impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let root = self.0;
-        let mut place = 0;
+        let (mut place, mut namespace) = (0, "");
         root.each(&mut |part| {
             place += 1;
-            // What is used twice is declared once.
-            if root.first(part) == Some(place) { part.show(f) } else { Ok(()) }
+            if root.first(part) != Some(place) {
+                // What is used twice is declared once.
+                return Ok(());
+            }
+            if part.namespace != namespace {
+                namespace = part.namespace;
+                writeln!(f, "namespace {namespace};\n")?;
+            }
+            part.show(f)
         })?;
         write!(f, "root_type {}.{};", root.namespace, root.name)?;
         match root.identifier {
@@ -125,8 +134,7 @@ impl Declaration {
     }
 
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, namespace, name, docs, members, .. } = self;
-        writeln!(f, "namespace {namespace};\n")?;
+        let Self { kind, name, docs, members, .. } = self;
         show_docs(docs, "", f)?;
         let kind_name = if *kind == Kind::Table { "table" } else { "struct" };
         writeln!(f, "{kind_name} {name} {{")?;
@@ -146,7 +154,7 @@ impl Member {
             return writeln!(f, ";");
         }
         match (need, field_type) {
-            (Need::Optional, Type::Scalar(scalar)) if *scalar != "string" => f.write_str(" = null"),
+            (Need::Optional, Type::Scalar(_)) => f.write_str(" = null"),
             _ if default.is_empty() => Ok(()),
             _ => write!(f, " = {default}"),
         }?;
@@ -168,7 +176,7 @@ impl Type {
         match *self {
             Self::Named(declaration) => Some(declaration),
             Self::Vector(inner) => inner.declaration(),
-            Self::Scalar(_) | Self::Nested => None,
+            Self::Scalar(_) | Self::Text | Self::Nested => None,
         }
     }
 }
@@ -177,6 +185,7 @@ impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scalar(name) => f.write_str(name),
+            Self::Text => f.write_str("string"),
             Self::Vector(inner) => write!(f, "[{inner}]"),
             Self::Nested => f.write_str("[ubyte]"),
             Self::Named(of) => write!(f, "{}.{}", of.namespace, of.name),

@@ -57,8 +57,6 @@ struct Point {
   x:short;
 }
 
-namespace test.parts;
-
 /// Used by two.
 table Leaf {
   /// A struct.
@@ -73,8 +71,6 @@ table Left {
   leaf:test.parts.Leaf (id: 0);
 }
 
-namespace test;
-
 /// The other.
 table Right {
   /// The second use.
@@ -82,8 +78,6 @@ table Right {
   /// Another use of a struct.
   points:[test.parts.Point] (id: 1);
 }
-
-namespace test;
 
 /// All of them.
 table Tree {
