@@ -9,7 +9,8 @@ crate::table! {
     /// What an event is beyond its payload. Every field can be left out, and an event that needs none of them needs no envelope:
     /// its payload alone is stored, which is told by the identifier that a buffer has at its bytes 4 to 8.
     ///
-    /// Topic, key, class, time and offset are not here, because the log keeps them with every record.
+    /// Topic, key, class, time and offset are not here, because the log keeps them with every record. How this schema may change,
+    /// and how it never will, is written in EVOLUTION.md beside it.
     pub struct Event<'a> in "edgelog" id "EEV1" {
         /// The event itself: a FlatBuffer, or any bytes. It begins at a multiple of 8 bytes from the start of the envelope, so that
         /// a FlatBuffer in it is read in place.

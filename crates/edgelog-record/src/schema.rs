@@ -14,8 +14,10 @@ pub struct Schema(&'static Declaration);
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Type {
-    /// A type that FlatBuffers has: a scalar or a string.
+    /// A scalar, by FlatBuffers' name.
     Scalar(&'static str),
+    /// A string.
+    Text,
     /// A vector.
     Vector(&'static Self),
     /// A vector of bytes that begins at a multiple of 8.
@@ -119,9 +121,22 @@ impl fmt::Write for Hash {
 
 impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.show_all(self.0, f)?;
-        write!(f, "root_type {}.{};", self.0.namespace, self.0.name)?;
-        match self.0.identifier {
+        let root = self.0;
+        let (mut place, mut namespace) = (0, "");
+        root.each(&mut |part| {
+            place += 1;
+            if root.first(part) != Some(place) {
+                // What is used twice is declared once.
+                return Ok(());
+            }
+            if part.namespace != namespace {
+                namespace = part.namespace;
+                writeln!(f, "namespace {namespace};\n")?;
+            }
+            part.show(f)
+        })?;
+        write!(f, "root_type {}.{};", root.namespace, root.name)?;
+        match root.identifier {
             Some(identifier) => writeln!(f, "\nfile_identifier \"{identifier}\";"),
             None => writeln!(f),
         }
@@ -129,37 +144,24 @@ impl fmt::Display for Schema {
 }
 
 impl Declaration {
-    /// Shows first what it is made of, and each only once.
-    fn show_all(&'static self, root: &'static Self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, member) in self.members.iter().enumerate() {
-            let Some(part) = member.field_type.declaration() else { continue };
-            let earlier = self.members.iter().take(at).any(|member| member.contains(part));
-            if !earlier && !root.shows_before(part, self) {
-                part.show_all(root, f)?;
-            }
-        }
-        self.show(f)
+    /// Visits what it is made of, and then itself: what is used twice, twice.
+    fn each(&'static self, visit: &mut dyn FnMut(&'static Self) -> fmt::Result) -> fmt::Result {
+        let mut parts = self.members.iter().filter_map(|member| member.field_type.declaration());
+        parts.try_for_each(|part| part.each(visit))?;
+        visit(self)
     }
 
-    /// Whether `part` is shown by a member of this one before `place` is reached.
-    fn shows_before(&'static self, part: &'static Self, place: &'static Self) -> bool {
-        if self.is(place) {
-            return false;
-        }
-        for member in self.members {
-            let Some(inner) = member.field_type.declaration() else { continue };
-            if inner.is(place) || inner.contains(place) {
-                return inner.shows_before(part, place);
+    /// Which of the visits is the first of `part`, counted from 1.
+    fn first(&'static self, part: &Self) -> Option<usize> {
+        let (mut place, mut first) = (0, None);
+        let visited = self.each(&mut |other| {
+            place += 1;
+            if first.is_none() && other.is(part) {
+                first = Some(place);
             }
-            if inner.is(part) || inner.contains(part) {
-                return true;
-            }
-        }
-        false
-    }
-
-    fn contains(&self, part: &Self) -> bool {
-        self.members.iter().any(|member| member.contains(part))
+            Ok(())
+        });
+        visited.ok().and(first)
     }
 
     fn is(&self, other: &Self) -> bool {
@@ -167,8 +169,7 @@ impl Declaration {
     }
 
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, namespace, name, docs, members, .. } = self;
-        writeln!(f, "namespace {namespace};\n")?;
+        let Self { kind, name, docs, members, .. } = self;
         show_docs(docs, "", f)?;
         let kind_name = if *kind == Kind::Table { "table" } else { "struct" };
         writeln!(f, "{kind_name} {name} {{")?;
@@ -180,10 +181,6 @@ impl Declaration {
 }
 
 impl Member {
-    fn contains(&self, part: &Declaration) -> bool {
-        self.field_type.declaration().is_some_and(|inner| inner.is(part) || inner.contains(part))
-    }
-
     fn show(&self, kind: Kind, id: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, docs, field_type, need, default } = self;
         show_docs(docs, "  ", f)?;
@@ -192,7 +189,7 @@ impl Member {
             return writeln!(f, ";");
         }
         match (need, field_type) {
-            (Need::Optional, Type::Scalar(scalar)) if *scalar != "string" => f.write_str(" = null"),
+            (Need::Optional, Type::Scalar(_)) => f.write_str(" = null"),
             _ if default.is_empty() => Ok(()),
             _ => write!(f, " = {default}"),
         }?;
@@ -214,7 +211,7 @@ impl Type {
         match *self {
             Self::Named(declaration) => Some(declaration),
             Self::Vector(inner) => inner.declaration(),
-            Self::Scalar(_) | Self::Nested => None,
+            Self::Scalar(_) | Self::Text | Self::Nested => None,
         }
     }
 }
@@ -223,6 +220,7 @@ impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scalar(name) => f.write_str(name),
+            Self::Text => f.write_str("string"),
             Self::Vector(inner) => write!(f, "[{inner}]"),
             Self::Nested => f.write_str("[ubyte]"),
             Self::Named(of) => write!(f, "{}.{}", of.namespace, of.name),

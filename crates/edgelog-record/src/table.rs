@@ -88,6 +88,55 @@ pub trait Table<'a>: Value<'a> + Default {
 ///   number, `true` or `false`.
 /// - All fields are public. The struct has `Clone`, `Copy`, `Debug`, `Default` and `PartialEq`.
 /// - A struct that borrows nothing needs no lifetime.
+///
+/// What cannot be is refused when it is compiled: a gap in the numbers,
+///
+/// ```compile_fail,E0080
+/// edgelog_record::table! {
+///     /// Something.
+///     pub struct Wrong in "acme" {
+///         /// A number.
+///         1: number: u8,
+///     }
+/// }
+/// ```
+///
+/// a default that `flatc` would not understand,
+///
+/// ```compile_fail,E0080
+/// edgelog_record::table! {
+///     /// Something.
+///     pub struct Wrong in "acme" {
+///         /// A number.
+///         0: number: u32 = 1_000,
+///     }
+/// }
+/// ```
+///
+/// an identifier of another length,
+///
+/// ```compile_fail,E0080
+/// edgelog_record::table! {
+///     /// Something.
+///     pub struct Wrong in "acme" id "LONG?" {
+///         /// A number.
+///         0: number: u8,
+///     }
+/// }
+/// # assert_eq!(<Wrong as edgelog_record::Table>::IDENTIFIER, None);
+/// ```
+///
+/// and a table in itself.
+///
+/// ```compile_fail,E0072
+/// edgelog_record::table! {
+///     /// Something.
+///     pub struct Wrong in "acme" {
+///         /// Another one.
+///         0: inner: Option<Wrong>,
+///     }
+/// }
+/// ```
 #[macro_export]
 macro_rules! table {
     (

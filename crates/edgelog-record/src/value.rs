@@ -54,7 +54,7 @@ pub(crate) const OFFSET: usize = 4;
 impl<'a> Value<'a> for &'a str {
     const SIZE: usize = OFFSET;
     const ALIGN: usize = OFFSET;
-    const TYPE: &'static Type = &Type::Scalar("string");
+    const TYPE: &'static Type = &Type::Text;
 
     #[inline]
     fn put(&self, writer: &mut Writer<'_>, at: usize) {

@@ -11,7 +11,7 @@ use record_judge::{
 const ROUNDS: u64 = 300;
 
 #[test]
-fn the_official_code_was_generated_from_what_the_macros_emit() {
+fn the_schema_of_the_official_code_is_what_the_macros_emit() {
     let again = "see crates/edgelog-record/judge/src/lib.rs";
     let emitted = Schema::of::<Everything<'_>>().to_string();
     let file = include_str!("../judge/schema/everything.fbs");

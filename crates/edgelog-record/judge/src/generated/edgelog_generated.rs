@@ -210,7 +210,8 @@ pub enum EventOffset {}
 /// What an event is beyond its payload. Every field can be left out, and an event that needs none of them needs no envelope:
 /// its payload alone is stored, which is told by the identifier that a buffer has at its bytes 4 to 8.
 ///
-/// Topic, key, class, time and offset are not here, because the log keeps them with every record.
+/// Topic, key, class, time and offset are not here, because the log keeps them with every record. How this schema may change,
+/// and how it never will, is written in EVOLUTION.md beside it.
 pub struct Event<'a> {
   pub _tab: ::flatbuffers::Table<'a>,
 }
