@@ -1,10 +1,10 @@
 //! The promises on NOR flash, beyond what the crash campaign cuts.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use edgelog_core::{Log, LogId, MountError, NorMedium};
+use edgelog_core::{Class, Log, LogId, MountError, NorMedium};
 use edgelog_sim::model::Full;
 use edgelog_sim::oracle::mount_and_judge;
-use edgelog_sim::{NorChip, NorOp, Rng, Session, SimMedium, Stop, check, on_chip};
+use edgelog_sim::{NorChip, NorOp, Request, Rng, Session, SimMedium, Stop, check, on_chip};
 
 fn id(seed: u64) -> LogId {
     LogId(Rng::new(seed).bytes(16).try_into().unwrap())
@@ -79,6 +79,26 @@ fn a_log_on_flash_lives_through_many_cuts_of_its_first_frames_in_a_row() {
     }
     let lives: u32 = (0..60).map(|seed| on_every_word!(lives, seed)).sum();
     println!("{lives} lives checked");
+}
+
+#[test]
+fn a_log_on_flash_goes_on_behind_a_record_of_erased_bytes_that_was_cut() {
+    fn goes_on<const WORD: usize>(seed: u64) -> u32 {
+        let mut rng = Rng::new(seed);
+        let mut session = Session::create(blank::<WORD>(seed), id(seed)).unwrap();
+        session.must_append(1).unwrap();
+        let payload = vec![0xFF; 1 + rng.below(300)];
+        session.disk().cut_in(rng.bits() % 380, seed);
+        let class = Class::Normal;
+        let request = Request::Append { topic: "a", class, key: None, payload: &payload };
+        let stop = session.request(&request);
+        assert!(matches!(stop, Ok(_) | Err(Stop::Power)), "word {WORD}, seed {seed}: {stop:?}");
+        check(&session.disk().restart(seed), &mut session.end())
+            .unwrap_or_else(|why| panic!("word {WORD}, seed {seed}: {why}"));
+        u32::from(stop.is_err())
+    }
+    let cut: u32 = (0..200).map(|seed| on_every_word!(goes_on, seed)).sum();
+    assert!(cut > 400, "only {cut} of 1000 were cut");
 }
 
 #[test]
