@@ -1,7 +1,7 @@
 //! After a program or sync that failed, nobody knows what the medium holds: the log leaves it alone until it is mounted again.
 #![allow(clippy::unwrap_used)]
 
-use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, TopicId};
+use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, Medium, TopicId};
 use edgelog_sim::{Fault, FaultKind, Op, SimDisk, SimError};
 
 const NOW: u64 = 1_000_000;
@@ -58,6 +58,38 @@ fn a_log_whose_medium_failed_is_left_alone_by_every_call_until_it_is_mounted_aga
             }
         }
     }
+}
+
+/// The next segment was made ready, and the power cut its header: before it is erased again, the note that it is ready is taken back.
+#[test]
+fn a_log_that_failed_while_it_took_back_a_note_is_left_alone_until_it_is_mounted_again() {
+    let mut failures = 0;
+    for op in [Op::Program, Op::Sync] {
+        for call in 0..30 {
+            let name = format!("{op:?} {call}");
+            let mut disk = SimDisk::new(1024, 2);
+            let mut log = Log::create(disk.clone(), vec![0; 1024], LogId([7; 16]), NOW).unwrap();
+            let event = event(log.topic("t").unwrap());
+            assert!(log.maintain(1).unwrap(), "{name}");
+            disk.program(1, 0, b"edge").unwrap();
+
+            let mut log = Log::mount(disk.clone(), vec![0; 1024]).unwrap();
+            let counters = disk.counters();
+            let calls = if op == Op::Sync { counters.syncs } else { counters.programs };
+            disk.plan(Fault { op, call: calls + call, kind: FaultKind::Io });
+            while log.segments().0 < 2 {
+                let Err(failed) = log.append(&event, NOW) else { continue };
+                assert!(matches!(failed, AppendError::Medium(_)), "{name}: {failed:?}");
+                failures += 1;
+                let before = disk.counters().mutations();
+                let said = log.append(&event, NOW);
+                assert!(matches!(said, Err(AppendError::Poisoned)), "{name}: {said:?}");
+                assert_eq!(disk.counters().mutations(), before, "{name}");
+                break;
+            }
+        }
+    }
+    assert!(failures > 15, "only {failures} calls failed");
 }
 
 const fn event(topic: TopicId) -> Event<'static> {

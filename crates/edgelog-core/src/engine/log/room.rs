@@ -254,8 +254,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if !written {
             self.poisoned = false;
             if let Err(error) = self.erase(header.generation).await {
-                // What was programmed before is still there.
-                self.poisoned = was_ready;
+                // A header that was programmed before may be there, and the note that was to be taken back may have failed.
+                self.poisoned |= was_ready;
                 return Err(error);
             }
             self.program_header(header, false).await?;
