@@ -392,8 +392,8 @@ impl<M: Faulty> World<M> {
             return;
         };
         let model = self.session.model();
-        // An append that failed may be there all the same.
-        let most = model.visible + model.in_flight.len() as u64;
+        // An append that failed may be there all the same, or the header that counts what was given up before it.
+        let most = model.visible + model.given_up + model.in_flight.len() as u64;
         let visible = view.visible();
         assert!(
             (model.visible..=most).contains(&visible),
