@@ -183,8 +183,10 @@ fn judge_gap(gap: Gap, next: u64, model: &mut Model) -> Result<(), String> {
     }
     match gap.reason {
         GapReason::Refused => {
-            if gap.from == model.visible && gap.to == model.visible + model.given_up {
-                // The segment was being opened when the power went.
+            let counted = gap.to - gap.from;
+            if gap.from == model.visible && counted <= model.given_up {
+                // The segment was being opened when the power went; what was given up since has no note.
+                model.given_up = counted;
                 return model.ends_at(gap.to);
             }
             if model.refused.get(&gap.from) != Some(&gap.to) {
