@@ -103,6 +103,27 @@ fn a_log_on_flash_goes_on_behind_a_cut_record_whose_bytes_look_erased() {
 }
 
 #[test]
+fn an_epoch_that_was_tried_twice_in_the_middle_of_a_boot_counts_for_mounts_as_for_readers() {
+    fn counts<const WORD: usize>(seed: u64) -> u32 {
+        let medium = blank::<WORD>(seed);
+        let mut session = Session::create(medium.clone(), id(seed)).unwrap();
+        session.request(&Request::Topic("a")).unwrap();
+        session.request(&Request::ClockUnset(7)).unwrap();
+        // Its first try, and the first frame behind it.
+        let programs = medium.flash().counters().programs;
+        medium.flash().plan_fault(NorOp::Program, programs);
+        medium.flash().plan_fault(NorOp::Program, programs + 2);
+        let stop = session.request(&Request::Topic("metrics"));
+        assert!(stop.is_ok(), "word {WORD}, seed {seed}: {stop:?}");
+        check(&medium.restart(seed), &mut session.end())
+            .unwrap_or_else(|why| panic!("word {WORD}, seed {seed}: {why}"));
+        1
+    }
+    let lives: u32 = (0..100).map(|seed| on_every_word!(counts, seed)).sum();
+    assert_eq!(lives, 500);
+}
+
+#[test]
 fn creating_a_log_on_flash_leaves_no_log_or_an_empty_one() {
     fn create<const WORD: usize>(seed: u64) -> u32 {
         let medium = blank::<WORD>(seed);
