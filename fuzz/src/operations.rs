@@ -1,7 +1,8 @@
 //! A log's life, and whether the promises hold: the application's calls, a clock that jumps, a medium that fails, and the power.
 
 use arbitrary::Arbitrary;
-use edgelog_core::{Class, Item, LogId, LogView, NorMedium, Reader};
+use core::ops::Range;
+use edgelog_core::{BackReader, Class, GapReason, Item, LogId, LogView, NorMedium, Reader};
 use edgelog_sim::model::{Content, Full, Model};
 use edgelog_sim::oracle::{BUFFER, mount_and_judge};
 use edgelog_sim::{
@@ -44,10 +45,20 @@ enum Operation {
     Anchor { cursor: u8, length: u8 },
     /// Moves the clock by ms.
     Tick(i32),
-    /// Sets the clock.
+    /// Moves the clock to any time.
     Clock(u64),
+    /// From now on only the uptime is known.
+    ClockUnset(u32),
+    /// The time becomes known: so many ms from the latest that the log may have.
+    SetClock(i32),
+    /// Gives up records.
+    GiveUp(u8),
     /// A consumer that keeps its place reads so many items.
     Read(u8),
+    /// One that reads newest first, from so many records before the end once it is through.
+    ReadBack { before_end: u8, items: u8 },
+    /// Looks for a time: so many ms from the clock's.
+    Seek(i32),
     /// Reads everything and compares.
     Judge,
     /// Another process looks.
@@ -150,6 +161,7 @@ fn live<M: Faulty>(life: &Life, medium: M) {
     let mut world = World {
         session: Session::create(medium, LogId([0x5A; 16])).expect("an erased medium takes a log"),
         reader: Reader::at(0),
+        back: (0, BackReader::before(0)),
         now: 1_000_000,
         step: 0,
     };
@@ -165,6 +177,8 @@ fn live<M: Faulty>(life: &Life, medium: M) {
 struct World<M: Faulty> {
     session: Session<M>,
     reader: Reader,
+    /// With the offset that it began at.
+    back: (u64, BackReader<3>),
     now: u64,
     step: u64,
 }
@@ -229,7 +243,20 @@ impl<M: Faulty> World<M> {
             }
             Operation::Tick(ms) => self.clock(self.now.saturating_add_signed(i64::from(*ms))),
             Operation::Clock(now) => self.clock(*now),
+            Operation::ClockUnset(uptime) => {
+                self.now = u64::from(*uptime);
+                self.act(&Request::ClockUnset(self.now));
+            }
+            Operation::SetClock(ms) => {
+                let latest = self.session.model().latest;
+                self.act(&Request::SetClock(latest.saturating_add_signed(i64::from(*ms))));
+            }
+            Operation::GiveUp(records) => self.act(&Request::GiveUp(u32::from(*records))),
             Operation::Read(items) => self.read(usize::from(*items)),
+            Operation::ReadBack { before_end, items } => {
+                self.read_back(u64::from(*before_end), usize::from(*items));
+            }
+            Operation::Seek(ms) => self.seek(self.now.saturating_add_signed(i64::from(*ms))),
             Operation::Judge => self.act(&Request::Judge),
             Operation::View => self.view(),
             Operation::Remount => {
@@ -279,6 +306,7 @@ impl<M: Faulty> World<M> {
         assert!(!kept || found >= visible, "step {}, {why}: {found} of {visible}", self.step);
         // What was visible and not durable may be gone, and its offsets be given again.
         self.reader = Reader::at(self.reader.offset().min(found));
+        self.back = (found, BackReader::before(found));
     }
 
     fn clock(&mut self, now: u64) {
@@ -304,6 +332,59 @@ impl<M: Faulty> World<M> {
         }
     }
 
+    /// The same newest first; records that are appended meanwhile are not its business.
+    fn read_back(&mut self, before_end: u64, items: usize) {
+        let mut buffer = vec![0; BUFFER];
+        for _ in 0..items {
+            let step = self.step;
+            let (began, back) = &mut self.back;
+            let next = back.offset();
+            let Ok(item) = self.session.log_mut().read_back(back, &mut buffer) else {
+                assert!(self.session.disk().is_dark(), "step {step}: reading back failed");
+                return;
+            };
+            let Some(item) = item else {
+                assert_eq!(next, 0, "step {step}: reading back stopped early");
+                *began = self.session.log().visible().saturating_sub(before_end);
+                *back = BackReader::before(*began);
+                continue;
+            };
+            assert_eq!(range(&item).end, next, "step {step}: reading back left something out");
+            let (from, began) = (range(&item).start, *began);
+            assert_eq!(self.back.1.offset(), from, "step {step}");
+            expect_below(self.session.model(), from, began, &item, step);
+        }
+    }
+
+    /// What is found is not older than the time, and what stands before it is.
+    fn seek(&mut self, time: u64) {
+        let (step, mut buffer) = (self.step, vec![0; BUFFER]);
+        let log = self.session.log_mut();
+        let visible = log.visible();
+        let sought = log.seek_time(time).and_then(|found| {
+            let at = log.read(&mut Reader::at(found), visible, &mut buffer)?.map(|it| time_of(&it));
+            let mut back = BackReader::<3>::before(found);
+            let mut before = None;
+            while let Some(item) = log.read_back(&mut back, &mut buffer)? {
+                before = time_of(&item);
+                if before.is_some() {
+                    break;
+                }
+            }
+            Ok((found, at, before))
+        });
+        let Ok((found, at, before)) = sought else {
+            assert!(self.session.disk().is_dark(), "step {step}: seeking failed");
+            return;
+        };
+        let name = format!("step {step}: {time} is at {found} of {visible}: {before:?}, {at:?}");
+        assert!(before.is_none_or(|it| it < time), "{name}");
+        match at {
+            Some(at) => assert!(at.is_some_and(|it| it >= time), "{name}"),
+            None => assert_eq!(found, visible, "{name}"),
+        }
+    }
+
     fn view(&mut self) {
         let step = self.step;
         let Ok(mut view) = LogView::open(self.session.disk().clone()) else {
@@ -311,8 +392,8 @@ impl<M: Faulty> World<M> {
             return;
         };
         let model = self.session.model();
-        // An append that failed may be there all the same.
-        let most = model.visible + model.in_flight.len() as u64;
+        // An append that failed may be there all the same, or the header that counts what was given up before it.
+        let most = model.visible + model.given_up + model.in_flight.len() as u64;
         let visible = view.visible();
         assert!(
             (model.visible..=most).contains(&visible),
@@ -332,8 +413,13 @@ impl<M: Faulty> World<M> {
     }
 }
 
-/// A record is given as it was appended; a gap is only what was released.
+/// A record is given as it was appended; a gap is only what was released or given up.
 fn expect(model: &Model, next: u64, item: &Item<'_>, step: u64) {
+    expect_below(model, next, u64::MAX, item, step);
+}
+
+/// The same of what stands at `next`, read by one that knows nothing from `began` on.
+fn expect_below(model: &Model, next: u64, began: u64, item: &Item<'_>, step: u64) {
     match item {
         Item::Record(record) => {
             assert_eq!(record.identity.offset, next, "step {step}");
@@ -342,10 +428,28 @@ fn expect(model: &Model, next: u64, item: &Item<'_>, step: u64) {
             assert_eq!(known, Some((record.identity.epoch, &found)), "step {step}");
         }
         Item::Gap(gap) => {
-            // Damaged, when the power went while it was recycled.
-            let released = gap.from == next && gap.to > next && gap.to <= model.evictable;
-            assert!(released, "step {step}: {gap:?}");
+            let refused = model.refused.get(&next).map(|&to| to.min(began));
+            let right = match gap.reason {
+                GapReason::Refused => refused == Some(gap.to),
+                // Damaged, when the power went while it was recycled.
+                _ => gap.to <= model.evictable,
+            };
+            assert!(right && gap.from == next && gap.to > next, "step {step}: {gap:?}");
         }
+    }
+}
+
+const fn range(item: &Item<'_>) -> Range<u64> {
+    match item {
+        Item::Record(record) => record.identity.offset..record.identity.offset + 1,
+        Item::Gap(gap) => gap.from..gap.to,
+    }
+}
+
+const fn time_of(item: &Item<'_>) -> Option<u64> {
+    match item {
+        Item::Record(record) => Some(record.time_ms),
+        Item::Gap(_) => None,
     }
 }
 

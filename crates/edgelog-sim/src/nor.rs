@@ -17,6 +17,8 @@
 //!   programmed, whatever it reads. When all of its bits may read as erased, the program is [`SimNorError::Marginal`], counted
 //!   apart, because nobody can see that beforehand; otherwise it is `ProgrammedTwice`. [`NorChip::set_strict_marginal`] makes
 //!   the chip milder: a marginal word that stably reads erased may be programmed.
+//! - Complete words of a cut program that were to hold 0xFF show nothing either: programming them again is `Marginal`, too, also
+//!   on the milder chip.
 //! - With [`NorChip::set_ecc`], a torn word cannot be corrected: reading any byte of it is [`SimNorError::Unreadable`].
 //! - A planned failing read gives no bytes, once. A planned failing program or erase has torn what it touched at a random
 //!   step, as a power cut does, but the power stays.
@@ -45,7 +47,8 @@ pub enum SimNorError {
         /// The word's address.
         at: u32,
     },
-    /// A word that looks erased was in flight when a power cut tore its program or its block's erase. Nothing was done.
+    /// A word that looks erased was in flight when a power cut tore its program or its block's erase, or was programmed to look so
+    /// by a program that was cut. Nothing was done.
     Marginal {
         /// The word's address.
         at: u32,
@@ -70,7 +73,7 @@ impl fmt::Display for SimNorError {
                 write!(f, "the word at {at} was programmed twice between two erases")
             }
             Self::Marginal { at } => {
-                write!(f, "the word at {at} looks erased, but a program or erase of it was cut")
+                write!(f, "the word at {at} looks erased, but its program or erase was cut")
             }
             Self::Unreadable { at } => {
                 write!(f, "the word at {at} is torn: its error correction cannot mend it")
@@ -119,7 +122,7 @@ pub struct NorCounters {
     pub erases: u64,
     /// Programs that broke the write-once rule.
     pub programmed_twice: u64,
-    /// Programs that were refused because a word which may read as erased is marginal.
+    /// Programs that were refused because of a word which may read as erased: [`SimNorError::Marginal`].
     pub programmed_marginal: u64,
 }
 
@@ -134,6 +137,8 @@ const PROGRAMMED: u8 = 1;
 const MARGINAL: u8 = 2;
 /// The word is torn, so that error correction fails.
 const TORN: u8 = 4;
+/// The word was programmed to read as erased, by a program that was cut.
+const UNSEEN: u8 = 8;
 
 #[derive(Clone, Debug)]
 struct State {
@@ -477,6 +482,9 @@ impl State {
     fn refusal(&self, word: usize) -> Option<SimNorError> {
         let flags = self.flags[word];
         let at = address(word * self.word);
+        if flags & UNSEEN != 0 {
+            return Some(SimNorError::Marginal { at });
+        }
         if flags & MARGINAL == 0 {
             return (flags != 0).then_some(SimNorError::ProgrammedTwice { at });
         }
@@ -505,6 +513,10 @@ impl State {
         let (before, rest) = bytes.split_at(done);
         let target = &rest[..self.word];
         self.complete(at, before);
+        let words = before.chunks(self.word).zip(&mut self.flags[at / self.word..]);
+        for (_, flags) in words.filter(|(word, _)| word.iter().all(|&byte| byte == ERASED)) {
+            *flags = UNSEEN;
+        }
         let at = at + done;
         self.flags[at / self.word] = MARGINAL | TORN;
         // Bits that stay erased for good, so that an unfinished program never reads as finished.
@@ -677,6 +689,22 @@ mod tests {
             assert_eq!(chip.clone().write(0, &bytes), Err(SimNorError::PowerCut));
             assert_ne!(all(&mut chip.power_on()).unwrap()[..8], bytes, "seed {seed}");
         }
+    }
+
+    #[test]
+    fn words_that_a_cut_program_left_as_they_were_are_refused_as_ones_that_nobody_can_see() {
+        let chip = Chip::new(1);
+        chip.cut_power_at(13);
+        let bytes = [[1; 4], [ERASED; 4], [2; 4], [3; 4]].concat();
+        assert_eq!(chip.clone().write(0, &bytes), Err(SimNorError::PowerCut));
+        let mut chip = chip.power_on();
+        for strict in [true, false] {
+            chip.set_strict_marginal(strict);
+            assert_eq!(chip.write(4, &[0; 4]), Err(SimNorError::Marginal { at: 4 }));
+            assert_eq!(chip.write(0, &[0; 8]), Err(SimNorError::ProgrammedTwice { at: 0 }));
+        }
+        chip.erase(0, 64).unwrap();
+        assert_eq!(chip.write(4, &[0; 4]), Ok(()));
     }
 
     #[test]

@@ -183,11 +183,11 @@ fn judge_gap(gap: Gap, next: u64, model: &mut Model) -> Result<(), String> {
     }
     match gap.reason {
         GapReason::Refused => {
-            let torn = model.torn.iter().map(|header| header.given_up);
-            let mut tried = torn.chain([model.given_up]);
-            if gap.from == model.visible && tried.any(|given_up| given_up == gap.count()) {
-                // The segment was being opened when the power went.
-                model.given_up = gap.count();
+            let counted = gap.count();
+            let told = || model.torn.iter().any(|header| header.given_up == counted);
+            if gap.from == model.visible && (counted <= model.given_up || told()) {
+                // The segment was being opened when the power went; what was given up since has no note.
+                model.given_up = counted;
                 return model.ends_at(gap.to);
             }
             if model.refused.get(&gap.from) != Some(&gap.to) {

@@ -249,16 +249,16 @@ impl<M: SimMedium> Session<M> {
             Action::Append => return self.append_random(1, rng),
             Action::Batch => return self.append_random(2 + rng.below(5), rng),
             Action::GiveUp => {
-                let records = 1 + u32::from(rng.one_in(2));
-                self.log.give_up(records);
-                self.model.given_up += u64::from(records);
+                self.give_up(1 + u32::from(rng.one_in(2)));
                 Ok(())
             }
             Action::ClockUnset => {
-                self.clock_is_unset(rng);
+                if self.fresh {
+                    self.clock_is_unset(rng.bits() % 100_000);
+                }
                 Ok(())
             }
-            Action::SetClock => self.set_clock(rng),
+            Action::SetClock => self.set_some_clock(rng),
             Action::Sync => self.sync(),
             Action::Topic => self.some_topic(rng).map(|_| ()),
             Action::Cursor => self.cursor(["kafka", "local", "archive"][rng.below(3)]).map(|_| ()),
@@ -407,6 +407,11 @@ impl<M: SimMedium> Session<M> {
                 Ok(Err(error))
             }
         }
+    }
+
+    fn give_up(&mut self, records: u32) {
+        self.log.give_up(records);
+        self.model.given_up += u64::from(records);
     }
 
     fn sync(&mut self) -> Outcome<(), M> {

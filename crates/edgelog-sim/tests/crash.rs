@@ -3,7 +3,7 @@
 
 use edgelog_core::{Log, LogId, MountError};
 use edgelog_sim::oracle::mount_and_judge;
-use edgelog_sim::{Fault, FaultKind, Op, Rng, Session, SimDisk, Stop, check};
+use edgelog_sim::{Answer, Fault, FaultKind, Op, Request, Rng, Session, SimDisk, Stop, check};
 
 const GEOMETRIES: [(u32, u32); 5] = [(1024, 2), (1024, 3), (2048, 2), (1536, 5), (4096, 3)];
 
@@ -127,6 +127,27 @@ fn a_device_that_fails_once_costs_no_promise() {
         }
     }
     assert!(failures > 50, "only {failures} faults poisoned the log");
+}
+
+#[test]
+fn records_given_up_after_a_header_failed_may_be_missing_in_it() {
+    let mut failures = 0;
+    for seed in 0..200 {
+        let disk = SimDisk::new(1024, 2);
+        let mut session = Session::create(disk.clone(), id(seed)).unwrap();
+        session.request(&Request::GiveUp(5)).unwrap();
+        let call = disk.counters().syncs + seed % 4;
+        disk.plan(Fault { op: Op::Sync, call, kind: FaultKind::Io });
+        let payloads = [vec![7; 60]];
+        let append = Request::AppendBatch { topic: "a", payloads: &payloads };
+        let failed = (0..20).any(|_| session.request(&append) != Ok(Answer::Done));
+        failures += u32::from(failed);
+        let _ = session.request(&Request::GiveUp(2));
+        disk.heal();
+        check(&disk.cut(seed), &mut session.end())
+            .unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+    }
+    assert!(failures > 50, "only {failures} appends failed");
 }
 
 #[test]

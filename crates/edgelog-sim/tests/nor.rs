@@ -1,10 +1,10 @@
 //! The promises on NOR flash, beyond what the crash campaign cuts.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use edgelog_core::{Log, LogId, MountError, NorMedium};
+use edgelog_core::{Class, Log, LogId, MountError, NorMedium};
 use edgelog_sim::model::Full;
 use edgelog_sim::oracle::mount_and_judge;
-use edgelog_sim::{NorChip, NorOp, Rng, Session, SimMedium, Stop, check, on_chip};
+use edgelog_sim::{NorChip, NorOp, Request, Rng, Session, SimMedium, Stop, check, on_chip};
 
 fn id(seed: u64) -> LogId {
     LogId(Rng::new(seed).bytes(16).try_into().unwrap())
@@ -79,6 +79,48 @@ fn a_log_on_flash_lives_through_many_cuts_of_its_first_frames_in_a_row() {
     }
     let lives: u32 = (0..60).map(|seed| on_every_word!(lives, seed)).sum();
     println!("{lives} lives checked");
+}
+
+#[test]
+fn a_log_on_flash_goes_on_behind_a_cut_record_whose_bytes_look_erased() {
+    fn goes_on<const WORD: usize>(seed: u64) -> u32 {
+        let mut rng = Rng::new(seed);
+        let mut session = Session::create(blank::<WORD>(seed), id(seed)).unwrap();
+        session.must_append(1).unwrap();
+        // Until its last byte is there it does not validate, and nobody sees where it ends.
+        let payload = [vec![0xFF; rng.below(300)], vec![0]].concat();
+        session.disk().cut_in(rng.bits() % 380, seed);
+        let class = Class::Normal;
+        let request = Request::Append { topic: "a", class, key: None, payload: &payload };
+        let stop = session.request(&request);
+        assert!(matches!(stop, Ok(_) | Err(Stop::Power)), "word {WORD}, seed {seed}: {stop:?}");
+        check(&session.disk().restart(seed), &mut session.end())
+            .unwrap_or_else(|why| panic!("word {WORD}, seed {seed}: {why}"));
+        u32::from(stop.is_err())
+    }
+    let cut: u32 = (0..200).map(|seed| on_every_word!(goes_on, seed)).sum();
+    assert!(cut > 400, "only {cut} of 1000 were cut");
+}
+
+#[test]
+fn an_epoch_that_was_tried_twice_in_the_middle_of_a_boot_counts_for_mounts_as_for_readers() {
+    fn counts<const WORD: usize>(seed: u64) -> u32 {
+        let medium = blank::<WORD>(seed);
+        let mut session = Session::create(medium.clone(), id(seed)).unwrap();
+        session.request(&Request::Topic("a")).unwrap();
+        session.request(&Request::ClockUnset(7)).unwrap();
+        // Its first try, and the first frame behind it.
+        let programs = medium.flash().counters().programs;
+        medium.flash().plan_fault(NorOp::Program, programs);
+        medium.flash().plan_fault(NorOp::Program, programs + 2);
+        let stop = session.request(&Request::Topic("metrics"));
+        assert!(stop.is_ok(), "word {WORD}, seed {seed}: {stop:?}");
+        check(&medium.restart(seed), &mut session.end())
+            .unwrap_or_else(|why| panic!("word {WORD}, seed {seed}: {why}"));
+        1
+    }
+    let lives: u32 = (0..100).map(|seed| on_every_word!(counts, seed)).sum();
+    assert_eq!(lives, 500);
 }
 
 #[test]

@@ -20,19 +20,25 @@ pub(super) enum Clock {
 impl<M: SimMedium> Session<M> {
     /// Time goes on: mostly forward, sometimes back, far ahead or to nothing.
     pub(super) fn tick(&mut self, rng: &mut Rng) {
-        self.now = match rng.below(40) {
+        self.goes_to(match rng.below(40) {
             0 => 0,
             1 => self.now.saturating_sub(86_400_000),
             2 => self.now + (1 << 33),
             _ => self.now + rng.bits() % 1000,
-        };
+        });
+    }
+
+    /// It is `now`.
+    pub(super) fn goes_to(&mut self, now: u64) {
+        self.now = now;
         if let Clock::Unset { top, .. } = &mut self.clock {
-            *top = self.now.max(*top);
+            *top = now.max(*top);
         }
         let latest = match self.clock {
-            Clock::Utc => self.now,
-            Clock::Unset { since, high, .. } => high + self.now.saturating_sub(since),
-            Clock::Set { since, utc } => utc + self.now.saturating_sub(since),
+            Clock::Utc => now,
+            Clock::Unset { since, high: then, .. } | Clock::Set { since, utc: then } => {
+                then.saturating_add(now.saturating_sub(since))
+            }
         };
         self.model.latest = self.model.latest.max(latest);
     }
@@ -51,8 +57,12 @@ impl<M: SimMedium> Session<M> {
     pub(super) fn stamp(&self) -> Stamp {
         let (floor, unset) = match self.clock {
             Clock::Utc => (self.now, false),
-            Clock::Unset { since, low, .. } => (low + self.now.saturating_sub(since), true),
-            Clock::Set { since, utc } => (utc + self.now.saturating_sub(since), false),
+            Clock::Unset { since, low, .. } => {
+                (low.saturating_add(self.now.saturating_sub(since)), true)
+            }
+            Clock::Set { since, utc } => {
+                (utc.saturating_add(self.now.saturating_sub(since)), false)
+            }
         };
         // It is never earlier than the record before.
         let floor = floor.max(self.last_floor());
@@ -64,23 +74,29 @@ impl<M: SimMedium> Session<M> {
         last.map_or(0, |(_, stored)| stored.attempt.stamp.floor)
     }
 
-    pub(super) fn clock_is_unset(&mut self, rng: &mut Rng) {
-        if !self.fresh {
-            return;
-        }
-        self.now = rng.bits() % 100_000;
+    /// It is not known; `uptime` is.
+    pub(super) fn clock_is_unset(&mut self, uptime: u64) {
+        self.now = uptime;
         let (low, high) = (self.last_floor(), self.model.latest);
-        self.clock = Clock::Unset { since: self.now, low, high, top: self.now };
-        self.log.clock_is_unset(self.now);
+        self.clock = Clock::Unset { since: uptime, low, high, top: uptime };
+        self.log.clock_is_unset(uptime);
     }
 
-    /// Sets the clock right, or far back, or far ahead. One that was not unset is left alone.
-    pub(super) fn set_clock(&mut self, rng: &mut Rng) -> Outcome<(), M> {
+    /// Sets it right, or far back, or far ahead.
+    pub(super) fn set_some_clock(&mut self, rng: &mut Rng) -> Outcome<(), M> {
         if !matches!(self.clock, Clock::Unset { .. }) {
             return Ok(());
         }
-        // No two are alike.
         let utc = rng.bits() % (self.model.latest + (1 << 33));
+        self.set_clock(utc)
+    }
+
+    /// A clock that was not unset is left alone, and no two are set to the same time: they are told apart by it.
+    pub(super) fn set_clock(&mut self, utc: u64) -> Outcome<(), M> {
+        let is_new = self.model.clocks.iter().all(|clock| clock.utc != utc);
+        if !is_new || !matches!(self.clock, Clock::Unset { .. }) {
+            return Ok(());
+        }
         let (uptime, now) = (self.uptime(), self.now);
         self.model.clocks.push(ClockModel { utc, uptime, epoch: None, synced: false });
         self.model.latest = self.model.latest.max(utc);

@@ -9,8 +9,14 @@ use edgelog_core::{Class, Log};
 /// One thing to do to a log.
 #[derive(Clone, Copy, Debug)]
 pub enum Request<'a> {
-    /// Sets the clock, ms since 1970-01-01 UTC; it need not go forward.
+    /// The clock reads so many ms since 1970-01-01 UTC, or of uptime after [`ClockUnset`](Self::ClockUnset); it need not go forward.
     Clock(u64),
+    /// Says that only the uptime is known, in ms.
+    ClockUnset(u64),
+    /// Says what time it is, in ms since 1970-01-01 UTC, if that was not known. A time that another clock was set to is left alone.
+    SetClock(u64),
+    /// Gives up so many records.
+    GiveUp(u32),
     /// Appends one event at the clock's time; its topic is created when it is new.
     Append {
         /// The topic's name.
@@ -79,8 +85,16 @@ impl<M: SimMedium> Session<M> {
     fn answer(&mut self, request: &Request<'_>) -> Result<Outcome<(), M>, Stop> {
         Ok(match *request {
             Request::Clock(now) => {
-                self.now = now;
-                self.model.latest = self.model.latest.max(now);
+                self.goes_to(now);
+                Ok(())
+            }
+            Request::ClockUnset(uptime) => {
+                self.clock_is_unset(uptime);
+                Ok(())
+            }
+            Request::SetClock(utc) => self.set_clock(utc),
+            Request::GiveUp(records) => {
+                self.give_up(records);
                 Ok(())
             }
             Request::Append { topic, class, key, payload } => {

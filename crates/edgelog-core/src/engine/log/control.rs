@@ -69,6 +69,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             let limit = self.state().cursors.len();
             return Err(AppendError::TooMany { what: Part::Cursor, limit });
         }
+        // Before a roll, which syncs and would take a failed log for a good one again.
+        self.usable()?;
         // It may be what makes the log full: what is kept in reserve then must not be used up yet.
         if !self.fits(CURSOR_ENTRIES_LEN_MAX, CONTROL_RESERVE) && self.next_is_free().await? {
             self.roll(self.ring.end.time).await?;

@@ -79,6 +79,9 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         since_base: u32,
         attempts: &mut u32,
     ) -> Result<bool, AppendError<M::Error>> {
+        // It must say that it is synced, also in the middle of a boot and when it is tried again: a mount that comes upon torn bytes
+        // takes what does not for the tail, where a reader would still find it.
+        self.flush().await?;
         let place = self.ring.end;
         let programmed = self.program_control(epoch, since_base).await;
         if self.medium.is_write_once() && *attempts < EPOCH_ATTEMPTS {
@@ -264,8 +267,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if !written {
             self.poisoned = false;
             if let Err(error) = self.erase(header.generation).await {
-                // What was programmed before is still there.
-                self.poisoned = was_ready;
+                // A header that was programmed before may be there, and the note that was to be taken back may have failed.
+                self.poisoned |= was_ready;
                 return Err(error);
             }
             self.program_header(header, false).await?;
