@@ -24,8 +24,10 @@ pub(crate) struct Place {
     pub(crate) clock_unset: bool,
     /// False behind damage, where the last long frame may be gone, and behind an epoch frame, which is no reference.
     pub(crate) exact: bool,
-    /// The segment's header is gone: its times are not older than told, and records may be missing before its first frame.
+    /// The segment's header is gone: its times are not older than told.
     pub(crate) is_headless: bool,
+    /// Records that it may have told of as refused.
+    pub(crate) may_be_refused: u32,
 }
 
 impl Place {
@@ -43,6 +45,7 @@ impl Place {
             clock_unset: header.clock_unset,
             exact: !header.is_presumed,
             is_headless: header.is_presumed,
+            may_be_refused: if header.is_presumed { header.refused } else { 0 },
         }
     }
 
@@ -117,6 +120,8 @@ impl Place {
     pub(crate) fn jump(&mut self, found: &Found) -> u64 {
         let lost = found.offset.saturating_sub(self.offset);
         self.position = found.frame.position;
+        // The epoch entry between may have said that the clock is not set.
+        self.clock_unset |= found.epoch != self.epoch;
         self.epoch = found.epoch;
         self.offset += lost;
         self.exact = false;

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Bytes, NOW, create, mount, put};
-use edgelog_core::{BackReader, FullPolicy, Item, LogView, Reader, TimeQuality};
+use common::{Bytes, NOW, adds_up, create, mount, put, read_from};
+use edgelog_core::{BackReader, Class, Event, FullPolicy, Item, LogView, Reader, TimeQuality};
 use std::collections::BTreeMap;
 
 /// Takes in what the log holds; false when a name that was known is another record's now.
@@ -63,12 +63,7 @@ fn unreadable_headers_cost_their_segments_and_never_the_newest_one() {
         log.set_full_policy(FullPolicy::DropOldest);
         let mut now = NOW;
         let topic = log.topic("t").unwrap();
-        let event = edgelog_core::Event {
-            topic,
-            class: edgelog_core::Class::Normal,
-            key: None,
-            payload: b"x",
-        };
+        let event = Event { topic, class: Class::Normal, key: None, payload: b"x" };
         for _ in 0..newest {
             now += 1 << 33;
             log.append(&event, now).unwrap();
@@ -113,6 +108,43 @@ fn a_broken_header_of_an_old_segment_does_not_spend_epochs_at_every_start() {
         epoch < 5_000,
         "100 starts took the epoch to {epoch}; at 4,294,967,295 the log takes no more"
     );
+}
+
+/// A cut erase may leave a segment as anything, also so that the header which a cut program left there is whole.
+#[test]
+fn a_torn_header_that_a_cut_erase_leaves_whole_takes_no_record_away() {
+    // With a snapshot of one topic.
+    const SECOND: core::ops::Range<usize> = 1024..1024 + 96;
+    let medium = Bytes::new(1024, 3, 4, 0xFF);
+    let mut log = create(&medium);
+    let mut before = medium.copy();
+    while log.segments().0 < 2 {
+        before = medium.copy();
+        put(&mut log, &[1; 200]);
+        log.sync().unwrap();
+    }
+    // The power went near the end of the second segment's header.
+    let header = medium.bytes.borrow()[SECOND].to_vec();
+    medium.bytes.borrow_mut().copy_from_slice(&before.bytes.borrow());
+    medium.bytes.borrow_mut()[SECOND].copy_from_slice(&header);
+    medium.bytes.borrow_mut()[SECOND.end - 8..SECOND.end].fill(0xFF);
+    // The first record still fits the first segment. The first erase is cut.
+    let mut log = mount(&medium);
+    let topic = log.topic("t").unwrap();
+    *medium.failing_erases.borrow_mut() = 1;
+    let mut acknowledged = log.durable();
+    for payload in [&[2; 8][..], &[3; 200]] {
+        let event = Event { topic, class: Class::Normal, key: None, payload };
+        if log.append(&event, NOW).is_err() {
+            break;
+        }
+        acknowledged = log.sync().unwrap();
+    }
+    assert_eq!(*medium.failing_erases.borrow(), 0, "an erase was cut");
+    medium.bytes.borrow_mut()[SECOND].copy_from_slice(&header);
+    let mut log = mount(&medium);
+    assert_eq!((log.segments().0, log.visible()), (2, acknowledged));
+    assert_eq!(adds_up(&read_from(&mut log, 0), 0, acknowledged), acknowledged);
 }
 
 /// Everything that stands in the log, read forwards by the owner; a view and a walk backwards must find the same.

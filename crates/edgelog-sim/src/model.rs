@@ -131,6 +131,15 @@ pub struct CursorModel {
     pub synced: Option<(usize, usize)>,
 }
 
+/// What a segment header may tell that a power cut tore. An erase that is cut, too, may leave it whole.
+#[derive(Clone, Debug)]
+pub struct TornHeader {
+    /// Records that were given up when it was written.
+    pub given_up: u64,
+    /// The cursors then.
+    pub cursors: BTreeMap<String, CursorModel>,
+}
+
 /// The reference.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
@@ -145,7 +154,9 @@ pub struct Model {
     pub in_flight: Vec<Attempt>,
     /// Records that were given up and have no offsets yet.
     pub given_up: u64,
-    /// The others: where each gap begins and ends.
+    /// Headers that power cuts may have torn, and that nothing was stored after.
+    pub torn: Vec<TornHeader>,
+    /// The records that were given up and have offsets: where each gap begins and ends.
     pub refused: BTreeMap<u64, u64>,
     /// Clocks that were set, in order.
     pub clocks: Vec<ClockModel>,

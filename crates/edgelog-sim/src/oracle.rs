@@ -7,7 +7,7 @@
 //! this holds once more after one more restart. The rules of the medium are kept.
 
 use crate::medium::SimMedium;
-use crate::model::{Content, Model, Stored};
+use crate::model::{Content, Model, Stored, TornHeader};
 use crate::session::Session;
 use edgelog_core::{Gap, GapReason, Identity, Item, Log, Reader, Record, TimeQuality, TimeSync};
 
@@ -183,8 +183,11 @@ fn judge_gap(gap: Gap, next: u64, model: &mut Model) -> Result<(), String> {
     }
     match gap.reason {
         GapReason::Refused => {
-            if gap.from == model.visible && gap.to == model.visible + model.given_up {
+            let torn = model.torn.iter().map(|header| header.given_up);
+            let mut tried = torn.chain([model.given_up]);
+            if gap.from == model.visible && tried.any(|given_up| given_up == gap.count()) {
                 // The segment was being opened when the power went.
+                model.given_up = gap.count();
                 return model.ends_at(gap.to);
             }
             if model.refused.get(&gap.from) != Some(&gap.to) {
@@ -213,7 +216,12 @@ fn judge_state<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &Model) -> Result<(),
     }
     for (name, cursor) in &model.cursors {
         match log.cursors().iter().find(|found| found.name == name.as_str()) {
-            Some(found) => cursor.judge(found)?,
+            Some(found) => {
+                let mut torn = model.torn.iter().filter_map(|header| header.cursors.get(name));
+                cursor.judge(found).or_else(|why| {
+                    torn.any(|cursor| cursor.judge(found).is_ok()).then_some(()).ok_or(why)
+                })?;
+            }
             None if cursor.synced.is_some() => return Err(format!("cursor {name} is lost")),
             None => {}
         }
@@ -247,6 +255,7 @@ fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &mut Model) {
             model.visible += 1;
         }
     }
+    model.torn.push(TornHeader { given_up: model.given_up, cursors: model.cursors.clone() });
     // What is not noted was not counted.
     model.given_up = model.given_up.min(log.given_up().into());
     model.records.retain(|&offset, _| offset < visible);

@@ -325,7 +325,12 @@ impl<M: SimMedium> Session<M> {
         let refuses = self.model.full == Full::Refuse;
         let next = if refuses { None } else { next_to_go(&mut self.disk.clone()) };
         self.model.may_evict(self.log.cursors(), next);
+        let writes = self.disk.writes();
         let outcome = call(&mut self.log);
+        if outcome.is_ok() && self.disk.writes() != writes {
+            // The log erases them before it stores anything.
+            self.model.torn.clear();
+        }
         self.model.may_evict(self.log.cursors(), next);
         self.fresh = false;
         outcome

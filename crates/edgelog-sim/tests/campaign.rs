@@ -68,3 +68,18 @@ fn states_are_spread_over_devices_and_scenarios() {
         assert!((1_000..6_000).contains(&cell.states), "{cell:?}");
     }
 }
+
+#[test]
+fn behind_a_damaged_epoch_entry_no_record_claims_that_its_clock_was_set() {
+    let report = replay("clock:word4:92003".parse().unwrap(), None);
+    assert_eq!(report.failures(), 0, "{report}");
+}
+
+#[test]
+fn a_header_that_a_cut_erase_leaves_whole_after_a_cut_program_tells_of_records_that_were_given_up()
+{
+    for text in ["full-protect:word16:90000", "full-refuse:word16:90002"] {
+        let report = replay(text.parse().unwrap(), None);
+        assert_eq!(report.failures(), 0, "{report}");
+    }
+}

@@ -219,9 +219,8 @@ async fn bounds<M: Medium>(
     if header.is_epoch() {
         return epoch_bounds(medium, header, position, place, ahead).await;
     }
-    // A header that is gone may have told of refused records.
-    let refused = if place.is_headless { u32::from(u16::MAX) } else { 0 };
-    let held = ((position - place.position) / SHORT_HEADER_LEN).saturating_add(refused);
+    let held = (position - place.position) / SHORT_HEADER_LEN;
+    let held = held.saturating_add(place.may_be_refused);
     let epochs = if position - place.position < EPOCH_FRAME_LEN { 0 } else { EPOCHS_AHEAD };
     let plausible = match header.kind {
         Kind::Record => usize::from(header.topic) < TOPICS_MAX,

@@ -50,6 +50,8 @@ pub struct Log<M, B, S = Memory> {
     next_is_ready: bool,
     /// True when an earlier mount erased it, and a roll may have been cut since.
     ready_before: bool,
+    /// True when the next segment's slot may hold a torn header, which a cut erase may leave whole.
+    next_is_dirty: bool,
     /// Cursors, by their id, whose commit holds in memory and found no room on the medium.
     unsaved: CursorSet,
     /// Of the records that the application gave up and that have no offsets yet, those that are noted on the medium.
@@ -199,8 +201,15 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     }
 
     fn from_mounted(medium: M, buffer: B, memory: S, mounted: Mounted) -> Self {
-        let Mounted { mut ring, damaged, torn_bytes, epochs_lost, resume_at, next_is_ready } =
-            mounted;
+        let Mounted {
+            mut ring,
+            damaged,
+            torn_bytes,
+            epochs_lost,
+            resume_at,
+            next_is_ready,
+            next_is_dirty,
+        } = mounted;
         let resumed_from = ring.end.position;
         ring.end.position = resume_at;
         let durable = ring.end.offset;
@@ -221,6 +230,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             synced: true,
             next_is_ready,
             ready_before: next_is_ready,
+            next_is_dirty,
             unsaved: CursorSet::default(),
             refused_noted,
             clock: Clock::default(),
@@ -234,7 +244,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// held at the last record's time.
     /// Costs one program of the frame and no read (one or two headers, near the segment's end, while the next segment is not ready);
     /// when the segment is full also one sync, one program of the next segment's header and a sync, and an erase unless [`maintain`](Self::maintain) did it before. The first append of a mount costs one frame
-    /// and one sync more.
+    /// and one sync more; where a power cut stopped the opening of the next segment, also the erase of its slot.
     /// Power loss before the sync: the record is whole or absent.
     ///
     /// # Errors

@@ -4,11 +4,12 @@ use super::ahead::{Ahead, Budget, EPOCH_FRAME_LEN, Want, look_ahead, next_frame}
 use super::both;
 use super::medium::Medium;
 use super::ring::Ring;
-use super::segment::{Header, frame_at, read_header, read_snapshot, with_control, written_behind};
+use super::segment::{
+    Header, frame_at, presumed_header, read_header, read_snapshot, with_control, written_behind,
+};
 use crate::error::MountError;
 use crate::format::{
     Control, EPOCH_BODY_LEN, GENERATION_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, READY_BODY_LEN,
-    SegmentHeader,
 };
 use crate::geometry::Geometry;
 use crate::place::{Frame, Place};
@@ -28,6 +29,8 @@ pub(crate) struct Mounted {
     pub(crate) resume_at: u32,
     /// Whether the next segment's slot is known to be erased.
     pub(crate) next_is_ready: bool,
+    /// Whether it is neither blank nor holds an older segment: a header may stand there that a power cut tore.
+    pub(crate) next_is_dirty: bool,
 }
 
 impl Mounted {
@@ -39,6 +42,7 @@ impl Mounted {
             epochs_lost: 0,
             resume_at: ring.end.position,
             next_is_ready: false,
+            next_is_dirty: false,
         }
     }
 }
@@ -85,11 +89,13 @@ pub(crate) async fn mount<M: Medium>(
                 && written_behind(medium, ring.geometry.slot(next), 0).await? == 0;
         }
         Header::Valid(older) if older.generation < next => {}
-        // The newest segment may have lost its header, and with it every epoch that was given in it. Once is enough.
-        _ if state.epochs_left_out => {}
         _ => {
-            let given = epochs_in_a_segment(&ring.geometry);
-            mounted.epochs_lost = mounted.epochs_lost.saturating_add(given);
+            mounted.next_is_dirty = true;
+            // The newest segment may have lost its header, and with it every epoch that was given in it. Once is enough.
+            if !state.epochs_left_out {
+                let given = epochs_in_a_segment(&ring.geometry);
+                mounted.epochs_lost = mounted.epochs_lost.saturating_add(given);
+            }
         }
     }
     Ok(mounted)
@@ -131,12 +137,12 @@ pub(crate) async fn follow_headless<M: Medium>(
 ) -> Result<(u64, Header), MountError<M::Error>> {
     let mut damaged = 0;
     loop {
-        let next = SegmentHeader::presumed_behind(&ring.end);
-        let slot = ring.geometry.slot(next.generation);
+        let slot = ring.geometry.slot(ring.newest.generation.saturating_add(1));
         let found = read_header(medium, slot).await?;
         if let Header::Valid(_) | Header::Dirty { blank: true } = found {
             return Ok((damaged, found));
         }
+        let next = presumed_header(medium, &ring.end).await?;
         let oldest = ring.oldest;
         let mut beyond = Ring { oldest, ..Ring::of(next, ring.geometry) };
         let ahead = Ahead { from: 0, until: ring.geometry.segment_size(), below: OFFSET_MAX };

@@ -4,7 +4,7 @@ use super::ahead::{Ahead, Budget, next_frame};
 use super::both;
 use super::medium::Medium;
 use super::ring::Ring;
-use super::segment::{Header, frame_into, read_header, with_control};
+use super::segment::{Header, frame_into, presumed_header, read_header, with_control};
 use crate::error::ReadError;
 use crate::format::{Control, Kind, SegmentHeader};
 use crate::geometry::Geometry;
@@ -313,7 +313,7 @@ impl At {
             }
         } else if !self.is_newest(ring) && next.generation > self.place.generation + 1 {
             // The next segment has lost its header, but not its frames.
-            let next = SegmentHeader::presumed_behind(&self.place);
+            let next = presumed_header(medium, &self.place).await?;
             *self = Self::start(&next, &ring.geometry, GapReason::Damaged);
         } else {
             // Nothing more is here: the next step enters the next segment.

@@ -84,6 +84,26 @@ pub(crate) async fn read_header<M: Medium>(medium: &mut M, slot: u32) -> Result<
     })
 }
 
+/// What can be said of the segment behind `place`, whose header is gone. Where its bytes still tell the generation, the segment was
+/// opened, and the header may have told of refused records; otherwise its bytes may be those of an earlier use, among which a frame that
+/// could have any of so many offsets would be a coincidence.
+#[both(AFIT)]
+pub(crate) async fn presumed_header<M: Medium>(
+    medium: &mut M,
+    place: &Place,
+) -> Result<SegmentHeader, M::Error> {
+    let none = SegmentHeader::presumed_behind(place, 0);
+    let slot = medium.geometry().slot(none.generation);
+    let mut told = [0; 8];
+    read(medium, slot, SegmentHeader::GENERATION_AT, &mut told).await?;
+    let is_opened = u64::from_le_bytes(told) == none.generation;
+    let refused = if is_opened { REFUSED_UNKNOWN } else { 0 };
+    Ok(SegmentHeader::presumed_behind(place, refused))
+}
+
+/// Records that a header which is gone may have told of as refused: as many as the low half of an offset, in a long frame, tells apart.
+const REFUSED_UNKNOWN: u32 = 0xFFFF;
+
 /// Folds the snapshot of a verified header into `state`: out of bytes that validate themselves, as a read may be disturbed. A snapshot
 /// that validated and never does again leaves the state empty.
 #[both(AFIT)]

@@ -47,6 +47,7 @@ pub(crate) struct SegmentHeader {
     pub(crate) epoch: u32,
     pub(crate) snapshot_len: u32,
     /// Records that the application gave up before the base offset, because the log was full. They have the offsets just below it.
+    /// Of a presumed header: how many there may be from the base offset on.
     pub(crate) refused: u32,
     /// Times are estimated until a clock entry says otherwise.
     pub(crate) clock_unset: bool,
@@ -148,13 +149,18 @@ impl SegmentHeader {
         crc
     }
 
+    /// Where the header's bytes, whose CRC does not match, tell their generation.
+    pub(crate) const GENERATION_AT: u32 = 32;
+
     /// The offset behind the last record of the segment before.
     pub(crate) const fn previous_end(&self) -> u64 {
-        self.base_offset - self.refused as u64
+        let refused = if self.is_presumed { 0 } else { self.refused };
+        self.base_offset - refused as u64
     }
 
-    /// What can be said of the segment behind `place` when its header is gone: it begins where the segment before ended, or later.
-    pub(crate) const fn presumed_behind(place: &Place) -> Self {
+    /// What can be said of the segment behind `place` when its header is gone: it begins where the segment before ended, or up to
+    /// `refused` records later.
+    pub(crate) const fn presumed_behind(place: &Place, refused: u32) -> Self {
         Self {
             log: place.log,
             generation: place.generation.saturating_add(1),
@@ -162,7 +168,7 @@ impl SegmentHeader {
             base_time: place.time,
             epoch: place.epoch,
             snapshot_len: 0,
-            refused: 0,
+            refused,
             clock_unset: place.clock_unset,
             is_presumed: true,
         }

@@ -31,6 +31,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if !self.opened && self.next_epoch() == u32::MAX {
             return Err(AppendError::TooMany { what: Part::Epoch, limit: usize::MAX });
         }
+        if self.next_is_dirty && self.next_is_free().await? {
+            // Before anything is stored here: should a cut erase leave that header whole, this segment ends where it says.
+            self.make_ready().await?;
+        }
         let epoch = self.epoch_entry();
         let epoch_len = if self.opened { 0 } else { self.control_len(&epoch)? };
         let length = length.saturating_add(epoch_len);
@@ -157,6 +161,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     pub(super) async fn note_refused(&mut self) -> Result<(), AppendError<M::Error>> {
         let records = self.state().refused;
         if records > 0
+            && !self.next_is_dirty
             && records / 2 >= self.refused_noted
             && self.note(&Control::Refused { records }, REFUSED_RESERVE).await?
         {
@@ -201,12 +206,16 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let geometry = self.ring.geometry;
         let evicted = (generation + 1).saturating_sub(u64::from(geometry.segment_count()));
         self.ring.oldest = self.ring.oldest.max(evicted);
-        if generation > 0 && self.state().ready_generation == generation {
-            // The note must not outlive the state that it told: this erase may be cut, and its slot may read as erased then.
+        let noted = self.state().ready_generation == generation;
+        if generation > 0 && (noted || self.next_is_dirty) {
+            // The note must not outlive the state that it told: this erase may be cut, and its slot may read as erased then. The next
+            // mount would see nothing either of epochs that a dirty slot made this one leave out, so it must find the one given here.
             self.note_ready(0).await?;
             self.flush().await?;
         }
-        Ok(self.medium.erase(geometry.slot(generation)).await?)
+        self.medium.erase(geometry.slot(generation)).await?;
+        self.next_is_dirty = false;
+        Ok(())
     }
 
     /// Seals the segment and opens the next one, which begins this mount's epoch if nothing else did.
