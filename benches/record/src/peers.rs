@@ -80,7 +80,8 @@ impl Peer for Flatbuffers {
     }
 
     fn read(&mut self) -> u64 {
-        let it = record_judge::generated::event::root_as_event(black_box(self.builder.finished_data()));
+        let it =
+            record_judge::generated::event::root_as_event(black_box(self.builder.finished_data()));
         let it = it.expect("valid");
         let trace = it.trace().map_or((0, 0, 0, 0), |it| {
             (it.trace_id_high(), it.trace_id_low(), it.parent_id(), it.flags())

@@ -74,7 +74,7 @@ impl Fixed for bool {
 
 /// Describes a FlatBuffers struct: a value of a fixed size, of which no field can ever be added, left out or removed.
 ///
-/// The fields are scalars and other such values; no arrays, because `flatc` refuses them for Go, Kotlin, Dart and PHP. The type has `Clone`, `Copy`, `Debug`, `Default` and
+/// The fields are scalars and other such values; no arrays, because `flatc` refuses them for Go, Kotlin and others. The type has `Clone`, `Copy`, `Debug`, `Default` and
 /// `PartialEq`.
 ///
 /// ```
