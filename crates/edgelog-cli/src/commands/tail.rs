@@ -117,7 +117,7 @@ impl Tail {
         }
         match (decoder, invalid.get()) {
             (Some(decoder), count) if count > 0 => bail!(
-                "{} printed as invalid: not a {}",
+                "{} printed as invalid: not {}",
                 if count == 1 {
                     "1 record was".to_owned()
                 } else {

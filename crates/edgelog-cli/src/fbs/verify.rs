@@ -206,3 +206,172 @@ fn missing(field: &Field) -> Verdict {
 fn inconsistent(name: &str) -> Verdict {
     InvalidFlatbuffer::new_inconsistent_union(format!("{name}_type"), name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{DEPTH_MAX, NESTING_MAX, verify};
+    use crate::fbs::{Schema, load, show};
+    use edgelog_record::{Schema as Text, Table};
+    use record_judge::{Everything, Pool, Random};
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+
+    fn schema_of(text: &str) -> Schema {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.fbs");
+        fs::write(&path, text).unwrap();
+        load(&path).unwrap()
+    }
+
+    /// Whether `root` accepts the bytes. What is accepted can be shown.
+    fn accepts(schema: &Schema, bytes: &[u8]) -> bool {
+        let root = schema.root.unwrap();
+        let accepted = verify(schema, root, bytes).is_ok();
+        if accepted {
+            let shown = show::json(schema, root, bytes);
+            assert!(shown.is_ok(), "{shown:?} of {bytes:02X?}");
+        }
+        accepted
+    }
+
+    /// The bytes with any bit flipped, cut anywhere, and with likely offsets and lengths everywhere.
+    fn damaged(whole: &[u8], see: &mut impl FnMut(&[u8])) {
+        let mut bytes = whole.to_vec();
+        for bit in 0..bytes.len() * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            see(&bytes);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        (0..bytes.len()).for_each(|len| see(&bytes[..len]));
+        let len = u32::try_from(bytes.len()).unwrap();
+        for at in (0..bytes.len() - 4).step_by(2) {
+            let kept: [u8; 4] = bytes[at..at + 4].try_into().unwrap();
+            for value in [
+                0,
+                1,
+                2,
+                4,
+                8,
+                len / 2,
+                len - 1,
+                len,
+                i32::MAX as u32,
+                1 << 31,
+                u32::MAX - 3,
+                u32::MAX,
+            ] {
+                bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+                see(&bytes);
+            }
+            bytes[at..at + 4].copy_from_slice(&kept);
+        }
+    }
+
+    /// What edgelog-record accepts is what the official library accepts: its own tests show it.
+    #[test]
+    fn bytes_are_accepted_if_and_only_if_the_official_verifier_accepts_them() {
+        let schema = schema_of(&Text::of::<Everything<'_>>().to_string());
+        let (mut accepted, mut refused) = (0, 0);
+        for seed in 0..4 {
+            let pool = Pool::new(seed);
+            let it = pool.everything(&mut Random::new(seed));
+            let mut whole = vec![0; it.encoded_len()];
+            it.write(&mut whole).unwrap();
+            assert!(accepts(&schema, &whole), "seed {seed}");
+            damaged(&whole, &mut |bytes| {
+                // Another identifier is no damage to a walk.
+                let mut named = bytes.to_vec();
+                if let Some(identifier) = named.get_mut(4..8) {
+                    identifier.copy_from_slice(b"JUD1");
+                }
+                let theirs = Everything::read(&named).is_ok();
+                assert_eq!(accepts(&schema, &named), theirs, "seed {seed}: {named:02X?}");
+                *(if theirs { &mut accepted } else { &mut refused }) += 1;
+            });
+        }
+        assert!(accepted > 1000 && refused > 1000, "{accepted} accepted, {refused} refused");
+    }
+
+    /// Unions, vectors of them, nested buffers, arrays: nothing that is accepted fails to be shown, and nothing panics.
+    #[test]
+    fn damage_to_anything_that_flatbuffers_has_is_refused_or_can_be_shown() {
+        const EVENT: &str = r#"{"maybe_int": 0, "text": "abc", "inner": {"tiny": 1, "wide": 2.5, "colour": "Blue"},
+            "any_type": "judge_parts_Leaf", "any": {"name": "n"}, "tree": {"left": {"leaf": {"name": "x"}}, "many": [{}, {"value": 3}]},
+            "nested": {"value": 9, "left": {"value": 1}}, "texts": ["a", ""], "longs": [1, 2], "colours": ["Red", 7],
+            "anys_type": ["text", "Tree", "judge_parts_Leaf", "Struct"], "anys": ["hello", {"value": 3}, {"name": "n"},
+            {"inner": {"tiny": 1, "wide": 2, "colour": 1}, "grid": [1, 2, 3], "inners": [{"tiny": 1, "wide": 2, "colour": 1},
+            {"tiny": 1, "wide": 2, "colour": 1}], "truth": true, "colours": [1, 2], "far": 7}]}"#;
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas/everything.fbs");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("e.json"), EVENT).unwrap();
+        let mut flatc = Command::new("flatc");
+        let flatc = flatc.current_dir(folder.path()).arg("--binary").arg(&path).arg("e.json");
+        let output = flatc.output().expect("flatc is needed: apt-get install flatbuffers-compiler");
+        assert!(output.status.success(), "{output:?}");
+        let whole = fs::read(folder.path().join("e.bin")).unwrap();
+        let schema = load(&path).unwrap();
+        assert!(accepts(&schema, &whole));
+        let (mut accepted, mut refused) = (0, 0);
+        damaged(&whole, &mut |bytes| {
+            *(if accepts(&schema, bytes) { &mut accepted } else { &mut refused }) += 1;
+        });
+        assert!(accepted > 1000 && refused > 1000, "{accepted} accepted, {refused} refused");
+    }
+
+    #[test]
+    fn tables_in_tables_and_buffers_in_buffers_without_end_are_refused() {
+        let schema = schema_of(
+            "table T { next:T; inside:[ubyte] (nested_flatbuffer: \"T\"); } root_type T;",
+        );
+        let word = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+        for depth in [1, DEPTH_MAX, DEPTH_MAX + 1, 100_000] {
+            // The root's offset, the vtable of all tables but the last, and these, each of which leads to the next.
+            let mut tables = [12, 0, 0, 0, 6, 0, 8, 0, 4, 0, 0, 0].to_vec();
+            for n in 1..depth {
+                tables.extend(word(8 * n));
+                tables.extend(word(4));
+            }
+            // The last one, with a vtable of its own behind it.
+            tables.extend((-4_i32).to_le_bytes());
+            tables.extend([4, 0, 4, 0]);
+            assert_eq!(accepts(&schema, &tables), depth <= DEPTH_MAX, "{depth} tables");
+        }
+        let mut nested = vec![8, 0, 0, 0, 4, 0, 4, 0, 4, 0, 0, 0];
+        for depth in 0..12 {
+            assert_eq!(accepts(&schema, &nested), depth <= NESTING_MAX, "depth {depth}");
+            let len = u32::try_from(nested.len()).unwrap();
+            let mut around = vec![12, 0, 0, 0, 8, 0, 8, 0, 0, 0, 4, 0, 8, 0, 0, 0, 4, 0, 0, 0];
+            around.extend(len.to_le_bytes());
+            around.extend(&nested);
+            nested = around;
+        }
+    }
+
+    /// The schema may come from anywhere too.
+    #[test]
+    fn a_damaged_binary_schema_is_refused_or_reads_without_a_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas/everything.fbs");
+        let mut flatc = Command::new("flatc");
+        let flatc =
+            flatc.args(["--schema", "--binary", "--bfbs-builtins", "-o"]).arg(folder.path());
+        assert!(flatc.arg(&path).status().unwrap().success());
+        let whole = fs::read(folder.path().join("everything.bfbs")).unwrap();
+        let file = folder.path().join("damaged.bfbs");
+        let event = [12, 0, 0, 0, 6, 0, 8, 0, 4, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0];
+        let mut random = Random::new(1);
+        for _ in 0..3000 {
+            let mut bytes = whole.clone();
+            let at = random.below(bytes.len());
+            bytes[at] = random.scalar();
+            fs::write(&file, &bytes).unwrap();
+            let Ok(schema) = load(&file) else { continue };
+            if let Some(root) = schema.root
+                && verify(&schema, root, &event).is_ok()
+            {
+                let _ = show::json(&schema, root, &event);
+            }
+        }
+    }
+}
