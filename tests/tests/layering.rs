@@ -51,7 +51,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("edgelog-sim", &["edgelog-core", "embedded-storage", "embedded-storage-async"]),
     (
         "edgelog-tests",
-        &["bytes", "crc", "edgelog", "kafka-protocol", "serde_json", "tempfile", "xtask"],
+        &[
+            "bytes",
+            "crc",
+            "edgelog",
+            "edgelog-record",
+            "kafka-protocol",
+            "serde_json",
+            "tempfile",
+            "xtask",
+        ],
     ),
     (
         "xtask",
