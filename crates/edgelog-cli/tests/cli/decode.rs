@@ -324,7 +324,7 @@ fn flatc_without_nothing(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let told = map.iter().filter(|(name, value)| {
-                !value.is_null() && !(name.ends_with("_type") && *value == "NONE")
+                !(value.is_null() || (name.ends_with("_type") && *value == "NONE"))
             });
             told.map(|(name, value)| (name.clone(), flatc_without_nothing(value))).collect()
         }
