@@ -53,6 +53,8 @@ use shown;
 #[cfg(test)]
 mod tests {
     use super::{Disk, Field, HostMetrics, Known, Reading, Tables, Temperature, encode};
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
     use edgelog_record::{Schema, Table};
     use std::path::Path;
 
@@ -96,6 +98,20 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Written by the first version, with the official library's builder, which shares vtables.
+    #[test]
+    fn events_that_an_earlier_version_stored_are_read_the_same() {
+        const STORED: &str = "GAAAAEVSRDEAAAAAAAAKABwAEAAIAAQACgAAABgAAAABAAAAAAAAAACo2nabAQAAAAAAAAMAAABcAAAAOAAAABAAAAAAAAoADAAIAA\
+            AABAAKAAAACAAAAAwAAAABAAAAeAAAAAEAAABjAAAACAAQAAwABAAIAAAAAAAAAAAAAEAEAAAAAQAAAGIAAAAIABQAEAAEAAgAAAAAAAAAAADwPwAAAAAEAAAA\
+            AQAAAGEAAAA=";
+        let stored = BASE64_STANDARD.decode(STORED).unwrap();
+        let field = |name, value, text| Field { name, value, text };
+        let fields = [field("a", 1.0, None), field("b", 2.0, None), field("c", 0.0, Some("x"))];
+        let reading =
+            Reading { time_ms: 1_767_225_600_000, row: 1, fields: Tables::Slice(&fields) };
+        assert_eq!(Reading::read(&stored), Ok(reading));
     }
 
     #[test]
