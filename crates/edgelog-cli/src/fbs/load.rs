@@ -254,3 +254,44 @@ fn check_depth(schema: &Schema) -> anyhow::Result<()> {
     }
     bail!("not a binary schema: structs lie in structs without end")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{compile, read};
+    use crate::fbs::{show, verify};
+    use record_judge::Random;
+    use std::path::Path;
+
+    #[test]
+    fn a_damaged_binary_schema_is_refused_or_can_be_used_without_a_panic() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas/everything.fbs");
+        let whole = compile(&path).unwrap();
+        assert!(read(&whole).is_ok());
+        // An empty table, and one whose first field is there.
+        let events = [
+            &[8, 0, 0, 0, 4, 0, 4, 0, 4, 0, 0, 0][..],
+            &[12, 0, 0, 0, 6, 0, 8, 0, 4, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0],
+        ];
+        let mut random = Random::new(1);
+        let (mut good, mut bad) = (0, 0);
+        for _ in 0..20_000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=random.below(3) {
+                let at = random.below(bytes.len());
+                bytes[at] = random.scalar();
+            }
+            bytes.truncate(whole.len() - random.below(2) * random.below(whole.len()));
+            let Ok(schema) = read(&bytes) else {
+                bad += 1;
+                continue;
+            };
+            good += 1;
+            for root in 0..schema.objects.len() {
+                for event in events.iter().filter(|event| verify(&schema, root, event).is_ok()) {
+                    let _ = show::json(&schema, root, event);
+                }
+            }
+        }
+        assert!(good > 1000 && bad > 1000, "{good} read, {bad} refused");
+    }
+}

@@ -1,6 +1,6 @@
 //! Schemas of users, as they are known at run time: what `edgelog tail --schema` shows and `edgelog schema check` compares.
 //!
-//! [`load`] reads them, [`verify()`] decides whether bytes are trusted, [`show`] makes JSON of those that are, [`conform`] compares two.
+//! [`load()`] reads them, [`verify()`] decides whether bytes are trusted, [`show`] makes JSON of those that are, [`conform`] compares two.
 
 pub(crate) mod conform;
 mod load;
@@ -12,7 +12,7 @@ pub(crate) use verify::verify;
 
 use flatbuffers_reflection::reflection::BaseType;
 
-/// A schema. Every index in it leads to something, and no struct contains itself: [`load`] has seen to that.
+/// A schema. Every index in it leads to something, and no struct contains itself: [`load()`] has seen to that.
 #[derive(Debug)]
 pub(crate) struct Schema {
     /// Tables and structs.
