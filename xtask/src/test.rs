@@ -19,7 +19,7 @@ pub struct TestArguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[non_exhaustive]
 pub enum Part {
-    /// The tests against a real Apache Kafka (they need Java, Maven and kcat)
+    /// The tests against a real Apache Kafka (they need Java, Maven, kcat and Python)
     Kafka,
 }
 

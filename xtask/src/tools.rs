@@ -31,6 +31,12 @@ pub const FOR_KAFKA: &[Tool] = &[
         debian: &["kcat"],
         why: "reads back what Kafka holds, independently of this project",
     },
+    Tool {
+        program: "python3",
+        probe: &["-c", "import ensurepip, venv"],
+        debian: &["python3", "python3-venv"],
+        why: "runs the example of a consumer; with the module venv",
+    },
 ];
 
 /// For all other tests.

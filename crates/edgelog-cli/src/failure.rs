@@ -2,7 +2,25 @@
 
 use anyhow::Error;
 use std::error::Error as StdError;
+use std::fmt;
 use std::io;
+use std::process::ExitCode;
+
+/// What a command was given cannot be read, where that is told apart from what it finds: the exit code is that of a wrong command line.
+/// It adds no words of its own.
+#[derive(Debug)]
+pub(crate) struct Unreadable;
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// What the process ends with.
+pub(crate) fn exit_code(error: &Error) -> ExitCode {
+    if error.is::<Unreadable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
 
 /// The error and its causes as one line of text.
 pub(crate) fn sentence(error: &Error) -> String {

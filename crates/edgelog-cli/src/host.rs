@@ -1,7 +1,8 @@
 //! This machine as an event. What the system does not tell is left at zero or out; a reading never fails.
 
-use crate::schema::{Disk, HostMetrics, Network, Temperature};
+use crate::schema::{Disk, HostMetrics, Network, Tables, Temperature, encode};
 use edgelog::now_ms;
+use edgelog_record::TooSmall;
 use std::thread;
 use sysinfo::{Components, Disks, MINIMUM_CPU_UPDATE_INTERVAL, Networks, System};
 
@@ -39,14 +40,40 @@ impl Host {
         &self.name
     }
 
-    pub(crate) fn read(&mut self) -> HostMetrics {
+    /// Takes a reading: writes it into `payload` as an event.
+    ///
+    /// # Errors
+    ///
+    /// It is longer than a FlatBuffer can be.
+    pub(crate) fn read(&mut self, payload: &mut Vec<u8>) -> Result<(), TooSmall> {
+        let (disks, networks, temperatures) = (self.disks(), self.networks(), self.temperatures());
+        let disks: Vec<_> = disks
+            .iter()
+            .map(|&(ref mount, total_bytes, available_bytes)| Disk {
+                mount,
+                total_bytes,
+                available_bytes,
+            })
+            .collect();
+        let networks: Vec<_> = networks
+            .iter()
+            .map(|&(ref name, received_bytes, transmitted_bytes)| Network {
+                name,
+                received_bytes,
+                transmitted_bytes,
+            })
+            .collect();
+        let temperatures: Vec<_> = temperatures
+            .iter()
+            .map(|&(ref sensor, celsius)| Temperature { sensor, celsius })
+            .collect();
         let mut metrics = HostMetrics {
             time_ms: i64::try_from(now_ms()).unwrap_or(i64::MAX),
-            host: self.name.clone(),
+            host: &self.name,
             uptime_s: System::uptime().unwrap_or(0),
-            disks: self.disks(),
-            networks: self.networks(),
-            temperatures: self.temperatures(),
+            disks: Tables::Slice(&disks),
+            networks: Tables::Slice(&networks),
+            temperatures: Tables::Slice(&temperatures),
             ..HostMetrics::default()
         };
         if let Ok(load) = System::load_average() {
@@ -61,55 +88,49 @@ impl Host {
             metrics.swap_used_bytes = system.used_swap();
             metrics.swap_total_bytes = system.total_swap();
         }
-        metrics
+        encode(&metrics, payload)
     }
 
-    fn disks(&mut self) -> Vec<Disk> {
+    /// Mount points, sizes, and bytes that are free.
+    fn disks(&mut self) -> Vec<(String, u64, u64)> {
         let Some(disks) = &mut self.disks else { return Vec::new() };
         disks.refresh(true);
-        let mut list: Vec<Disk> = disks
-            .iter()
-            .map(|disk| Disk {
-                mount: disk.mount_point().to_string_lossy().into_owned(),
-                total_bytes: disk.total_space(),
-                available_bytes: disk.available_space(),
-            })
-            .collect();
-        list.sort_by(|a, b| a.mount.cmp(&b.mount));
+        let list = disks.iter().map(|disk| {
+            let mount = disk.mount_point().to_string_lossy().into_owned();
+            (mount, disk.total_space(), disk.available_space())
+        });
+        let mut list: Vec<_> = list.collect();
+        list.sort_by(|(a, ..), (b, ..)| a.cmp(b));
         // A mount point that is mounted over shows its newest file system only.
-        list.dedup_by(|a, b| a.mount == b.mount);
+        list.dedup_by(|(a, ..), (b, ..)| a == b);
         list.truncate(LIST_MAX);
         list
     }
 
-    fn networks(&mut self) -> Vec<Network> {
+    /// Names, and bytes received and sent.
+    fn networks(&mut self) -> Vec<(String, u64, u64)> {
         let Some(networks) = &mut self.networks else { return Vec::new() };
         networks.refresh(true);
-        let mut list: Vec<Network> = networks
-            .iter()
-            .map(|(name, network)| Network {
-                name: name.to_string_lossy().into_owned(),
-                received_bytes: network.total_received(),
-                transmitted_bytes: network.total_transmitted(),
-            })
-            .collect();
-        list.sort_by(|a, b| a.name.cmp(&b.name));
+        let list = networks.iter().map(|(name, network)| {
+            let name = name.to_string_lossy().into_owned();
+            (name, network.total_received(), network.total_transmitted())
+        });
+        let mut list: Vec<_> = list.collect();
+        list.sort_by(|(a, ..), (b, ..)| a.cmp(b));
         list.truncate(LIST_MAX);
         list
     }
 
-    fn temperatures(&mut self) -> Vec<Temperature> {
+    /// Labels and degrees Celsius.
+    fn temperatures(&mut self) -> Vec<(String, f64)> {
         let Some(components) = &mut self.components else { return Vec::new() };
         components.refresh(true);
-        let mut list: Vec<Temperature> = components
-            .iter()
-            .filter_map(|component| {
-                let celsius = component.temperature().filter(|celsius| celsius.is_finite())?;
-                let sensor = component.label().to_owned();
-                Some(Temperature { sensor, celsius: two_digits(celsius) })
-            })
-            .collect();
-        list.sort_by(|a, b| a.sensor.cmp(&b.sensor));
+        let list = components.iter().filter_map(|component| {
+            let celsius = component.temperature().filter(|celsius| celsius.is_finite())?;
+            Some((component.label().to_owned(), two_digits(celsius)))
+        });
+        let mut list: Vec<_> = list.collect();
+        list.sort_by(|(a, _), (b, _)| a.cmp(b));
         list.truncate(LIST_MAX);
         list
     }

@@ -1,10 +1,12 @@
 //! Records as JSON lines, and back: what `tail --json` prints, `append --format json` stores again, byte for byte.
 
+use crate::decode::{Decoded, Decoder, Envelope};
 use crate::schema::Known;
 use crate::time::rfc3339;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use edgelog::{Class, Gap, Record};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -23,9 +25,15 @@ struct RecordLine<'a> {
     key_base64: Option<String>,
     class: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    schema: Option<&'static str>,
+    schema: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Shown<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Envelope<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Shown<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invalid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
 }
@@ -33,7 +41,7 @@ struct RecordLine<'a> {
 /// A payload as a JSON value.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Shown<'a> {
+pub(crate) enum Shown<'a> {
     Known(Box<RawValue>),
     /// The payload is a JSON object or array: it stands in the line as it is.
     Json(&'a RawValue),
@@ -62,21 +70,49 @@ pub(crate) fn record_line(topic: &str, record: &Record<'_>) -> serde_json::Resul
     };
     // The decoded value is for people and scripts; the bytes are what was stored.
     let bytes_needed = schema.is_some() || value.is_none();
-    let key = record.key.map(std::str::from_utf8);
-    serde_json::to_string(&RecordLine {
-        log: record.identity.log.to_string(),
-        epoch: record.identity.epoch,
-        offset: record.identity.offset,
-        time: rfc3339(record.time_ms),
-        time_ms: record.time_ms,
-        topic,
-        key: key.and_then(Result::ok),
-        key_base64: record.key.filter(|_| matches!(key, Some(Err(_)))).map(encode),
-        class: record.class.to_string(),
-        schema,
-        value,
-        base64: bytes_needed.then(|| encode(record.payload)),
-    })
+    let line = RecordLine { schema, value, ..RecordLine::of(topic, record, bytes_needed) };
+    serde_json::to_string(&line)
+}
+
+/// The line of a record that is read by a user's schema, and whether it is what the schema says. Without the line's end.
+pub(crate) fn decoded_line(
+    topic: &str,
+    record: &Record<'_>,
+    decoder: &Decoder,
+) -> serde_json::Result<(String, bool)> {
+    let Decoded { event, payload, invalid } = decoder.decode(record.payload);
+    let line = RecordLine {
+        schema: Some(decoder.type_name()),
+        event,
+        payload,
+        invalid: invalid.as_deref(),
+        ..RecordLine::of(topic, record, true)
+    };
+    Ok((serde_json::to_string(&line)?, invalid.is_none()))
+}
+
+impl<'a> RecordLine<'a> {
+    /// All but what the payload says.
+    fn of(topic: &'a str, record: &Record<'a>, bytes_needed: bool) -> Self {
+        let key = record.key.map(std::str::from_utf8);
+        Self {
+            log: record.identity.log.to_string(),
+            epoch: record.identity.epoch,
+            offset: record.identity.offset,
+            time: rfc3339(record.time_ms),
+            time_ms: record.time_ms,
+            topic,
+            key: key.and_then(Result::ok),
+            key_base64: record.key.filter(|_| matches!(key, Some(Err(_)))).map(encode),
+            class: record.class.to_string(),
+            schema: None,
+            value: None,
+            event: None,
+            payload: None,
+            invalid: None,
+            base64: bytes_needed.then(|| encode(record.payload)),
+        }
+    }
 }
 
 /// The line of a gap.
@@ -126,8 +162,15 @@ struct AnyLine<'a> {
     _time: Option<String>,
     #[serde(rename = "time_ms")]
     _time_ms: Option<u64>,
+    // What a schema makes of the bytes.
     #[serde(rename = "schema")]
     _schema: Option<String>,
+    #[serde(rename = "event")]
+    _event: Option<IgnoredAny>,
+    #[serde(rename = "payload")]
+    _payload: Option<IgnoredAny>,
+    #[serde(rename = "invalid")]
+    _invalid: Option<String>,
 }
 
 /// A `null` is a value too.
@@ -171,7 +214,8 @@ fn known(value: &impl Serialize) -> serde_json::Result<Shown<'static>> {
     serde_json::value::to_raw_value(value).map(Shown::Known)
 }
 
-fn shown(payload: &[u8]) -> Option<Shown<'_>> {
+/// A payload that is text, or JSON, as it is.
+pub(crate) fn shown(payload: &[u8]) -> Option<Shown<'_>> {
     let text = std::str::from_utf8(payload).ok()?;
     Some(json(text).map_or(Shown::Text(text), Shown::Json))
 }

@@ -1,7 +1,9 @@
 //! The `edgelog` command: one thin line of text around the library. The only place of the project with arguments and printed words.
 
 mod commands;
+mod decode;
 mod failure;
+mod fbs;
 mod host;
 mod intake;
 mod json;
@@ -47,12 +49,14 @@ Examples:
   edgelog tail --from earliest --json | jq .    everything, for scripts
   edgelog info                                  what is in the log
   edgelog run --kafka localhost:9092            store and ship
+  edgelog schema check door.fbs door-new.fbs    do old and new programs understand each other?
   edgelog --dir chip.img verify                 an image pulled from a flash chip: verify, tail and info read it too
 
 Exit codes:
   0    done
-  1    failed, or `verify` found that records are missing; the reason is on standard error
-  2    the command line was wrong
+  1    failed, or `verify` found that records are missing, `tail --schema` that some are not what the schema says, or `schema check`
+       that a schema does not conform; the reason is on standard error
+  2    the command line was wrong, or `schema check` cannot read a schema
   130  a second Ctrl-C (or SIGTERM), more than a second after the first, ended it at once; what it had synced is durable
 
 One process owns a log (run, append, import, ship); any number of others may read it at the same time (tail, verify, info).";
@@ -66,6 +70,7 @@ enum Command {
     Tail(commands::tail::Tail),
     Verify(commands::verify::Verify),
     Info(commands::info::Info),
+    Schema(commands::schema::Schema),
 }
 
 fn main() -> ExitCode {
@@ -78,6 +83,7 @@ fn main() -> ExitCode {
         Command::Tail(tail) => tail.execute(&dir),
         Command::Verify(verify) => verify.execute(&dir),
         Command::Info(info) => info.execute(&dir),
+        Command::Schema(schema) => schema.execute(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,7 +91,7 @@ fn main() -> ExitCode {
         Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say::note(&format!("edgelog: {}", failure::sentence(&error)));
-            ExitCode::FAILURE
+            failure::exit_code(&error)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Records as lines for people.
 
-use crate::schema::{HostMetrics, Known, Reading, Value};
+use crate::schema::{HostMetrics, Known, Reading};
 use crate::time::{rfc3339, rfc3339_signed};
 use crate::units::{bytes, plural, seconds};
 use edgelog::{Gap, Record};
@@ -72,19 +72,19 @@ fn text_or_hex(payload: &[u8]) -> String {
     shown
 }
 
-fn reading(row: &Reading) -> String {
+fn reading(row: &Reading<'_>) -> String {
     let mut shown = rfc3339_signed(row.time_ms);
-    for field in &row.fields {
-        let name = text(&field.name);
-        let _ = match &field.value {
-            Value::Number(number) => write!(shown, " {name}={number}"),
-            Value::Text(cell) => write!(shown, " {name}={:?}", text(cell)),
+    for field in row.fields.iter() {
+        let name = text(field.name);
+        let _ = match field.text {
+            None => write!(shown, " {name}={}", field.value),
+            Some(cell) => write!(shown, " {name}={:?}", text(cell)),
         };
     }
     shown
 }
 
-fn host_metrics(metrics: &HostMetrics) -> String {
+fn host_metrics(metrics: &HostMetrics<'_>) -> String {
     let HostMetrics { load_1, load_5, load_15, .. } = metrics;
     let mut shown = format!(
         "cpu {:.1}% load {load_1:.2} {load_5:.2} {load_15:.2} mem {}",
@@ -95,18 +95,18 @@ fn host_metrics(metrics: &HostMetrics) -> String {
         let swap = of(metrics.swap_used_bytes, metrics.swap_total_bytes);
         let _ = write!(shown, " swap {swap}");
     }
-    for disk in &metrics.disks {
+    for disk in metrics.disks.iter() {
         let used = disk.total_bytes.saturating_sub(disk.available_bytes);
-        let _ = write!(shown, " | {} {}", text(&disk.mount), of(used, disk.total_bytes));
+        let _ = write!(shown, " | {} {}", text(disk.mount), of(used, disk.total_bytes));
     }
     // Containers and radios bring interfaces that never carried anything.
     for network in metrics.networks.iter().filter(|n| n.received_bytes.max(n.transmitted_bytes) > 0)
     {
-        let (name, received) = (text(&network.name), bytes(network.received_bytes));
+        let (name, received) = (text(network.name), bytes(network.received_bytes));
         let _ = write!(shown, " | {name} in {received} out {}", bytes(network.transmitted_bytes));
     }
-    for temperature in &metrics.temperatures {
-        let _ = write!(shown, " | {} {:.1} C", text(&temperature.sensor), temperature.celsius);
+    for temperature in metrics.temperatures.iter() {
+        let _ = write!(shown, " | {} {:.1} C", text(temperature.sensor), temperature.celsius);
     }
     let _ = write!(shown, " | up {}", seconds(metrics.uptime_s));
     shown

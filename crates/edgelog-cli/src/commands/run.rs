@@ -11,7 +11,6 @@ use crate::units::{count, parse_duration, plural};
 use anyhow::{Context, bail};
 use clap::Args;
 use edgelog::{AppendError, Event, Log};
-use flatbuffers::FlatBufferBuilder;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -95,11 +94,11 @@ impl Run {
 impl Running {
     fn take_readings(&mut self, run: &Run, stop: &Stop) -> anyhow::Result<()> {
         let mut host = Host::new();
-        let mut builder = FlatBufferBuilder::new();
+        let mut payload = Vec::new();
         let mut due = Instant::now();
         loop {
-            let metrics = host.read();
-            self.store(&Event::new(metrics.encode(&mut builder)).key(host.name().as_bytes()))?;
+            host.read(&mut payload)?;
+            self.store(&Event::new(&payload).key(host.name().as_bytes()))?;
             let enough = run.samples.is_some_and(|n| self.counts.readings() >= n);
             due = next_due(due, run.every);
             if self.show_until(if enough { Instant::now() } else { due }, stop)? || enough {

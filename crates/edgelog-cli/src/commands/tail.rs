@@ -1,15 +1,18 @@
 //! `edgelog tail`: records as they stand in the log, and as they come.
 
-use crate::json::{gap_line, record_line};
+use crate::decode::Decoder;
+use crate::json::{decoded_line, gap_line, record_line};
 use crate::reading::{Met, last_records, read_on};
 use crate::render::{Style, text};
 use crate::say;
 use crate::time::parse_start;
+use crate::units::plural;
 use anyhow::{Context, bail};
 use clap::Args;
 use edgelog::{Start, View};
+use std::cell::Cell;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +35,12 @@ pub(crate) struct Tail {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    /// Read payloads by this FlatBuffers schema: FILE.fbs, which needs flatc, or FILE.bfbs, which flatc made
+    #[arg(long, value_name = "FILE", requires = "json")]
+    schema: Option<PathBuf>,
+    /// The table of the schema that payloads are, with its namespace [default: the schema's root_type]
+    #[arg(long = "type", value_name = "TABLE", requires = "schema")]
+    table: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -42,10 +51,14 @@ Examples:
   edgelog tail --from 1200 -n 5                       offsets 1200 to 1204
   edgelog tail --from '15 min ago'
   edgelog tail --from 2026-11-20T08:00:00Z
+  edgelog tail --topic door --schema door.fbs --json  events of your own, decoded
   edgelog --dir chip.img tail                         a log in an image pulled from a flash chip
 
 A line is time, offset, topic, key, class and payload. Events that edgelog itself wrote are shown decoded, UTF-8 as text, the rest
 as length and first bytes. In JSON, `value` is the event as JSON or text; `base64` holds the exact bytes where `value` does not.
+With --schema, `payload` is the event as flatc --json shows it, defaults included, and `event` the envelope around it, if there is
+one: type, schema_version, source, ids (their text, or else hexadecimal), trace (W3C traceparent), content_type. What does not verify
+is printed with the reason in `invalid` and no `payload`, and the exit code at the end is 1.
 Records that are gone are printed as a gap where they would stand; a gap has no topic, so --topic does not hide it.
 Times without a zone are UTC.";
 
@@ -57,6 +70,9 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
 impl Tail {
     pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
+        let decoder = self.schema.as_deref().map(|path| Decoder::open(path, self.table.as_deref()));
+        let decoder = decoder.transpose()?;
+        let invalid = Cell::new(0);
         let last = self.records.unwrap_or(RECORDS_DEFAULT);
         let (start, mut left) = match self.from {
             Some(start) => (start, self.records.unwrap_or(u64::MAX)),
@@ -86,7 +102,7 @@ impl Tail {
         while left > 0 {
             let until = view.visible();
             read_on(&mut view, until, &mut |met| {
-                if let Some(line) = self.line(style, &met)? {
+                if let Some(line) = self.line(style, &met, decoder.as_ref(), &invalid)? {
                     writeln!(out, "{line}").context(say::CANNOT_WRITE)?;
                     left -= u64::from(matches!(met, Met::Record(..)));
                 }
@@ -99,17 +115,41 @@ impl Tail {
             thread::sleep(FOLLOW_EVERY);
             view.refresh()?;
         }
-        Ok(())
+        match (decoder, invalid.get()) {
+            (Some(decoder), count) if count > 0 => bail!(
+                "{} printed as invalid: not {}",
+                if count == 1 {
+                    "1 record was".to_owned()
+                } else {
+                    format!("{} were", plural(count, "record"))
+                },
+                decoder.type_name()
+            ),
+            _ => Ok(()),
+        }
     }
 
-    /// What is printed for a record or gap; `None` for another topic's record.
-    fn line(&self, style: Style, met: &Met<'_>) -> anyhow::Result<Option<String>> {
-        Ok(match met {
-            Met::Record(topic, _) if self.topic.as_ref().is_some_and(|only| only != topic) => None,
-            Met::Record(topic, record) if self.json => Some(record_line(topic, record)?),
-            Met::Record(topic, record) => Some(style.record(topic, record)),
-            Met::Gap(gap) if self.json => Some(gap_line(gap)?),
-            Met::Gap(gap) => Some(style.gap(gap)),
+    /// What is printed for a record or gap; `None` for another topic's record. Counts the records that are not what the schema says.
+    fn line(
+        &self,
+        style: Style,
+        met: &Met<'_>,
+        decoder: Option<&Decoder>,
+        invalid: &Cell<u64>,
+    ) -> anyhow::Result<Option<String>> {
+        Ok(match (met, decoder) {
+            (Met::Record(topic, _), _) if self.topic.as_ref().is_some_and(|only| only != topic) => {
+                None
+            }
+            (Met::Record(topic, record), Some(decoder)) => {
+                let (line, valid) = decoded_line(topic, record, decoder)?;
+                invalid.set(invalid.get() + u64::from(!valid));
+                Some(line)
+            }
+            (Met::Record(topic, record), _) if self.json => Some(record_line(topic, record)?),
+            (Met::Record(topic, record), _) => Some(style.record(topic, record)),
+            (Met::Gap(gap), _) if self.json => Some(gap_line(gap)?),
+            (Met::Gap(gap), _) => Some(style.gap(gap)),
         })
     }
 }

@@ -1,7 +1,9 @@
 //! The real binary, as a person or a script runs it: what it prints, what it stores, and how it ends.
 
 mod append;
+mod conform;
 mod damage;
+mod decode;
 mod image;
 mod import;
 mod places;

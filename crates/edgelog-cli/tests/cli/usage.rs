@@ -2,7 +2,7 @@
 
 use crate::support::{Place, json};
 
-const COMMANDS: [&str; 7] = ["run", "append", "import", "ship", "tail", "verify", "info"];
+const COMMANDS: [&str; 8] = ["run", "append", "import", "ship", "tail", "verify", "info", "schema"];
 
 #[test]
 fn every_command_has_help_with_examples() {

@@ -4,11 +4,11 @@ use super::table::{Columns, Row, Table};
 use crate::intake::{Intake, Refused};
 use crate::live::progress;
 use crate::say;
+use crate::schema::{Reading, Tables, encode};
 use crate::ship::Shipping;
 use crate::stop::Stop;
 use anyhow::{anyhow, bail};
 use edgelog::Event;
-use flatbuffers::FlatBufferBuilder;
 use indicatif::ProgressBar;
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ impl Feed<'_> {
         table: &mut Table,
         columns: &Columns,
     ) -> anyhow::Result<()> {
-        let mut builder = FlatBufferBuilder::new();
+        let mut payload = Vec::new();
         let bar = progress(table.bytes(), PROGRESS);
         while !self.stop.is_wanted() && table.next_row()? {
             if table.row_number() % PROGRESS_EVERY == 1 {
@@ -54,9 +54,15 @@ impl Feed<'_> {
             }
             let stored = match table.row(columns) {
                 Err(why) => Err(Refused::Bad(why)),
-                Ok(Row { reading, key }) => {
-                    let event = Event::new(reading.encode(&mut builder));
-                    self.store(&key.as_ref().map_or(event, |key| event.key(key.as_bytes())), &bar)
+                Ok(Row { time_ms, number, fields, key }) => {
+                    let fields = Tables::Slice(&fields);
+                    let reading = Reading { time_ms, row: number, fields };
+                    encode(&reading, &mut payload)
+                        .map_err(|error| Refused::Bad(error.to_string()))
+                        .and_then(|()| {
+                            let event = Event::new(&payload);
+                            self.store(&key.map_or(event, |key| event.key(key.as_bytes())), &bar)
+                        })
                 }
             };
             let at = || format!("{}:{line}", self.file);

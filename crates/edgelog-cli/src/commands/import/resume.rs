@@ -4,6 +4,7 @@ use crate::reading::{Met, last_records, read_on};
 use crate::schema::Reading;
 use anyhow::bail;
 use edgelog::View;
+use edgelog_record::Table;
 use std::path::Path;
 
 /// The number of the newest row that `topic` holds; the rows before it were stored too, or named as bad. 0 for a topic without records.
@@ -15,7 +16,7 @@ pub(super) fn rows_stored(dir: &Path, topic: &str) -> anyhow::Result<u64> {
         if let Met::Record(name, record) = met
             && name == topic
         {
-            newest = Some(Reading::decode(record.payload).map_or(0, |reading| reading.row));
+            newest = Some(Reading::read(record.payload).map_or(0, |reading| reading.row));
         }
         Ok(true)
     })?;

@@ -1,7 +1,7 @@
 //! Rows of a CSV file as readings.
 
 use super::tape::{RowEnd, Tape, Taped};
-use crate::schema::{Field, Reading, Value};
+use crate::schema::Field;
 use crate::time::parse_event_time;
 use anyhow::{Context, anyhow, bail};
 use csv::{ByteRecord, ReaderBuilder};
@@ -44,9 +44,11 @@ pub(super) struct Columns {
 
 /// A row as an event.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) reading: Reading,
-    pub(super) key: Option<String>,
+pub(super) struct Row<'a> {
+    pub(super) time_ms: i64,
+    pub(super) number: u64,
+    pub(super) fields: Vec<Field<'a>>,
+    pub(super) key: Option<&'a str>,
 }
 
 impl Table {
@@ -164,7 +166,7 @@ impl Table {
     }
 
     /// The row as an event, or what is wrong with it.
-    pub(super) fn row(&self, columns: &Columns) -> Result<Row, String> {
+    pub(super) fn row(&self, columns: &Columns) -> Result<Row<'_>, String> {
         if self.row_end.open_quote {
             return Err(OPEN_QUOTE.to_owned());
         }
@@ -172,24 +174,23 @@ impl Table {
         if found != expected {
             return Err(format!("{found} column(s) where the header has {expected}"));
         }
-        let reading = Reading { time_ms: 0, row: self.rows, fields: Vec::new() };
-        let mut row = Row { reading, key: None };
+        let mut row = Row { time_ms: 0, number: self.rows, fields: Vec::new(), key: None };
         if columns.time.is_none() {
-            row.reading.time_ms = i64::try_from(now_ms()).unwrap_or(i64::MAX);
+            row.time_ms = i64::try_from(now_ms()).unwrap_or(i64::MAX);
         }
         for (index, (name, cell)) in self.headers.iter().zip(&self.record).enumerate() {
             let cell = std::str::from_utf8(cell)
                 .map_err(|_| format!("the cell of column `{name}` is not UTF-8"))?;
             if columns.key == Some(index) && !cell.is_empty() {
-                row.key = Some(cell.to_owned());
+                row.key = Some(cell);
             }
             if columns.time == Some(index) {
-                row.reading.time_ms = parse_event_time(cell)
+                row.time_ms = parse_event_time(cell)
                     .ok_or_else(|| format!("`{}` in column `{name}` is no time", shown(cell)))?;
                 continue;
             }
-            let value = value(cell).map_err(|why| format!("{why} in column `{name}`"))?;
-            row.reading.fields.push(Field { name: name.clone(), value });
+            let field = field(name, cell).map_err(|why| format!("{why} in column `{name}`"))?;
+            row.fields.push(field);
         }
         Ok(row)
     }
@@ -206,14 +207,14 @@ fn is_number(cell: &str) -> bool {
     cell.trim().parse::<f64>().is_ok_and(f64::is_finite)
 }
 
-fn value(cell: &str) -> Result<Value, String> {
+fn field<'a>(name: &'a str, cell: &'a str) -> Result<Field<'a>, String> {
     let trimmed = cell.trim();
     match trimmed.parse::<f64>() {
         Ok(number) if !number.is_finite() => {
             Err(format!("`{}` is not a finite number", shown(trimmed)))
         }
-        Ok(number) if is_quantity(trimmed) => Ok(Value::Number(number)),
-        _ => Ok(Value::Text(cell.to_owned())),
+        Ok(value) if is_quantity(trimmed) => Ok(Field { name, value, text: None }),
+        _ => Ok(Field { name, value: 0.0, text: Some(cell) }),
     }
 }
 
@@ -238,13 +239,17 @@ mod tests {
         for (cell, number) in
             [("74.93588199999998", 74.93588199999998), (" 1e3 ", 1000.0), ("-0", 0.0), ("0.5", 0.5)]
         {
-            assert_eq!(value(cell), Ok(Value::Number(number)), "{cell}");
+            assert_eq!(
+                field("a", cell).map(|it| (it.value, it.text)),
+                Ok((number, None)),
+                "{cell}"
+            );
         }
         for cell in ["", "ok", "007", "1234567890123456", "1,5", "0x10"] {
-            assert_eq!(value(cell), Ok(Value::Text(cell.to_owned())), "{cell}");
+            assert_eq!(field("a", cell).map(|it| it.text), Ok(Some(cell)), "{cell}");
         }
         for cell in ["NaN", "inf", "-Infinity", "1e999"] {
-            assert!(value(cell).is_err(), "{cell}");
+            assert!(field("a", cell).is_err(), "{cell}");
         }
     }
 }
