@@ -10,7 +10,7 @@ use xtask::cargo::target_directory;
 const ALLOWED: &[(&str, &[&str])] = &[
     (
         "edgelog-core",
-        &["crc", "embedded-storage", "embedded-storage-async", "heapless", "maybe-async"],
+        &["crc", "crc32c", "embedded-storage", "embedded-storage-async", "heapless", "maybe-async"],
     ),
     ("edgelog-kafka", &["crc", "heapless"]),
     // Without the feature `alloc` it depends on nothing.

@@ -3,6 +3,7 @@
 use crate::error::{FileError, OpenError};
 use crate::image::{is_blank, other_version};
 use crate::maps::Maps;
+use crate::tail::{Sync, Syncs, TAIL_MAX, Tail, WRITE_LEN};
 use edgelog_core::{
     Geometry, HEADER_LEN_MAX, LogId, Medium, MountError, SEGMENT_MAGIC, stored_header,
 };
@@ -12,6 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the owner may do and a reader may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +34,14 @@ pub(crate) struct FileMedium {
     lock: Option<File>,
     /// A reader's: it never programs, and reads records in place.
     maps: Maps,
+    tail: Tail,
+    syncs: Syncs,
 }
 
 #[derive(Debug)]
 struct OpenSegment {
     slot: u32,
-    file: File,
+    file: Arc<File>,
     /// Written since the last sync, perhaps by an owner that was killed; it stays open until that.
     unsynced: bool,
 }
@@ -76,7 +80,52 @@ impl FileMedium {
         let access = if lock.is_some() { Access::Owner } else { Access::ReadOnly };
         let directory = directory.to_owned();
         let maps = Maps::new(&geometry);
-        Self { directory, geometry, access, open: Vec::new(), log: OnceCell::new(), lock, maps }
+        let (tail, syncs) = (Tail::default(), Syncs::default());
+        let (open, log) = (Vec::new(), OnceCell::new());
+        Self { directory, geometry, access, open, log, lock, maps, tail, syncs }
+    }
+
+    /// Writes what was programmed so far to its file, where other processes see it. Waits for a sync that runs.
+    ///
+    /// What fails once fails for ever: what the file holds behind it is unknown.
+    pub(crate) fn write_out(&mut self) -> Result<(), FileError> {
+        let slot = self.tail.slot();
+        let failed = |medium: &Self, error| FileError::new("write to", &medium.path(slot), error);
+        self.syncs.wait().map_err(|error| failed(self, error))?;
+        if self.tail.len() == 0 {
+            return Ok(());
+        }
+        let written = match self.segment(slot)? {
+            Some(open) => {
+                open.unsynced = true;
+                let file = Arc::clone(&open.file);
+                self.tail.write_to(&file)
+            }
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        written.map_err(|error| {
+            self.syncs.fail();
+            failed(self, error)
+        })
+    }
+
+    /// Begins to make durable what was programmed so far. What is programmed next stays in memory until that has ended, so its first
+    /// frame may say that everything before it is durable.
+    pub(crate) fn begin_sync(&mut self) -> Result<Sync, FileError> {
+        self.write_out()?;
+        self.check_ownership()?;
+        let mut files = Vec::new();
+        for open in self.open.iter_mut().filter(|open| open.unsynced) {
+            open.unsynced = false;
+            let path = self.directory.join(segment_name(open.slot));
+            files.push((path, Arc::clone(&open.file)));
+        }
+        Ok(self.syncs.begin(files))
+    }
+
+    /// The syncs of this medium, to be waited for without it.
+    pub(crate) fn syncs(&self) -> Syncs {
+        self.syncs.clone()
     }
 
     /// What the segment files in a directory tell before anything is opened: one foreign or rotten file does not decide.
@@ -130,7 +179,7 @@ impl FileMedium {
     }
 
     fn path(&self, slot: u32) -> PathBuf {
-        self.directory.join(format!("{slot:08}.seg"))
+        self.directory.join(segment_name(slot))
     }
 
     /// The slot's file, if there is one.
@@ -156,7 +205,7 @@ impl FileMedium {
         {
             self.open.remove(oldest);
         }
-        self.open.push(OpenSegment { slot, file, unsynced: false });
+        self.open.push(OpenSegment { slot, file: Arc::new(file), unsynced: false });
         let last = self.open.len() - 1;
         &mut self.open[last]
     }
@@ -245,23 +294,24 @@ impl Medium for FileMedium {
         let length = read.unwrap_or(Ok(0));
         let length = length.map_err(|error| FileError::new("read", &self.path(slot), error))?;
         bytes.get_mut(length..).unwrap_or_default().fill(self.geometry.erased());
+        self.tail.overlay(slot, position, bytes);
         Ok(())
     }
 
+    /// Keeps the bytes until there are enough of them to be written, or a [sync](Self::begin_sync) writes them.
     fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), FileError> {
-        let written = match self.segment(slot)? {
-            Some(open) => {
-                open.unsynced = true;
-                open.file.write_all_at(bytes, u64::from(position))
-            }
-            None => Err(io::ErrorKind::NotFound.into()),
-        };
-        written.map_err(|error| FileError::new("write to", &self.path(slot), error))
+        if !self.tail.is_followed_by(slot, position) {
+            self.write_out()?;
+        }
+        self.tail.push(slot, position, bytes);
+        let limit = if self.syncs.is_running() { TAIL_MAX } else { WRITE_LEN };
+        if self.tail.len() < limit { Ok(()) } else { self.write_out() }
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), FileError> {
         let path = self.path(slot);
         let (size, erased) = (u64::from(self.geometry.segment_size()), self.geometry.erased());
+        self.write_out()?;
         // A reader of another process may have created, or a person removed, the file since it was opened.
         self.open.retain(|open| open.slot != slot);
         let log = self.log.get().copied();
@@ -302,16 +352,19 @@ impl Medium for FileMedium {
     }
 
     fn sync(&mut self) -> Result<(), FileError> {
-        self.check_ownership()?;
-        for open in self.open.iter_mut().filter(|open| open.unsynced) {
-            if let Err(error) = open.file.sync_data() {
-                let slot = open.slot;
-                return Err(FileError::new("sync", &self.path(slot), error));
-            }
-            open.unsynced = false;
-        }
-        Ok(())
+        self.begin_sync()?.run()
     }
+}
+
+impl Drop for FileMedium {
+    /// What was appended and not synced may be lost, but not for want of a write.
+    fn drop(&mut self) {
+        let _ = self.write_out();
+    }
+}
+
+fn segment_name(slot: u32) -> String {
+    format!("{slot:08}.seg")
 }
 
 /// Whether a file is a segment of this log, or blank.

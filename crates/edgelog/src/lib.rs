@@ -60,6 +60,7 @@
 //!
 //! And everything durable goes to Kafka for as long as the [`Uplink`] lives ([`Log::ship`]).
 
+mod commit;
 mod error;
 mod event;
 mod file;
@@ -71,8 +72,11 @@ mod options;
 mod reader;
 mod schema;
 mod ship;
+mod signal;
 mod source;
+mod tail;
 mod view;
+mod writer;
 
 pub use edgelog_core::{
     CURSOR_NAME_LEN_MAX, CURSORS_MAX, Class, Cursor, CursorId, CursorSet, FORMAT_VERSION,

@@ -1,18 +1,22 @@
 //! The owner's handle.
 
+use crate::commit::Group;
 use crate::error::{AppendError, ReadError};
 use crate::event::{Event, Payload, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
 use crate::reader::Reader;
 use crate::schema::{Schemas, TopicSchema};
-use edgelog_core::{Cursor, CursorId, FullPolicy, LogId, Part, Topic, TopicId};
+use crate::signal::Signal;
+use crate::writer::Writer;
+use edgelog_core::{Cursor, CursorId, Extent, FullPolicy, LogId, Part, Topic, TopicId};
 use edgelog_record::foreign;
 use edgelog_uplink::CURSOR_NAME as UPLINK_CURSOR;
 use flatbuffers::Verifiable;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 pub(crate) type Engine = edgelog_core::Log<FileMedium, Vec<u8>>;
@@ -27,9 +31,15 @@ pub struct Log {
 
 #[derive(Debug)]
 struct Shared {
-    engine: Mutex<Engine>,
-    /// Signalled when a watermark moves.
-    moved: Condvar,
+    /// Before the engine: its thread ends first.
+    writer: Writer,
+    engine: Arc<Mutex<Engine>>,
+    /// Raised when something was appended.
+    appended: Signal,
+    /// Raised when something became durable, or was told by [`nudge`](Log::nudge).
+    moved: Signal,
+    /// Those who sync at once.
+    group: Group,
     /// True while an uplink ships the log.
     shipping: AtomicBool,
     directory: PathBuf,
@@ -81,9 +91,13 @@ impl Log {
         directory: PathBuf,
         record_bytes_max: usize,
     ) -> Self {
+        let engine = Arc::new(Mutex::new(engine));
         let shared = Shared {
-            engine: Mutex::new(engine),
-            moved: Condvar::new(),
+            writer: Writer::start(&engine),
+            engine,
+            appended: Signal::default(),
+            moved: Signal::default(),
+            group: Group::default(),
             shipping: AtomicBool::new(false),
             directory,
             record_bytes_max,
@@ -95,9 +109,11 @@ impl Log {
 
     /// Appends an event to `topic`, which is created when it is new, and gives the record's offset.
     ///
-    /// It is visible to readers at once, and durable after the next [`sync`](Self::sync). The record's time is the wall clock's.
+    /// It is visible to readers of this process at once, to those of others at most 50 ms later, and durable after the next
+    /// [`sync`](Self::sync). The record's time is the wall clock's.
     /// A topic name has 1 to 64 bytes, a log 32 topics, a key at most 255 bytes.
-    /// Costs one write call; the first append of a process one sync more, and the first of a segment the writing of that segment's zeros and two syncs.
+    /// Costs a copy into memory, and one write call for each 64 KiB; the first append of a process costs one sync more, and the first of a segment
+    /// the writing of that segment's zeros and two syncs.
     /// Power loss before the sync: the record is whole or absent.
     ///
     /// # Errors
@@ -116,8 +132,39 @@ impl Log {
             }
             None => self.store(topic, event, &event.payload),
         }?;
-        self.shared.moved.notify_all();
+        self.shared.appended.raise();
         Ok(offset)
+    }
+
+    /// Appends several events to `topic` as one: nobody else's stand between them. Otherwise as [`append`](Self::append), for less each.
+    ///
+    /// Together they must not take more than the [largest record](crate::Options::record_bytes_max).
+    /// Power loss before the sync: the first of them, some or all, are there; each is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]; none of the events was stored.
+    pub fn append_batch(
+        &self,
+        topic: &str,
+        events: &[Event<'_>],
+    ) -> Result<Range<u64>, AppendError> {
+        let Some(schema) = self.shared.schemas.of(topic) else {
+            return self.store_batch(topic, events.iter().copied());
+        };
+        let mut composed = Vec::new();
+        for event in events {
+            let mut bytes = Vec::new();
+            let envelope = schema.envelope(&event.payload, &mut bytes)?;
+            let mut stored = vec![0; envelope.len()];
+            envelope.write(&mut stored);
+            composed.push(stored);
+        }
+        let stored = events.iter().zip(&composed);
+        self.store_batch(
+            topic,
+            stored.map(|(event, payload)| Event { payload: &payload[..], ..*event }),
+        )
     }
 
     /// Appends an event whose payload must be a finished FlatBuffer with the root `T`, a type that `flatc` generated, bare or in an
@@ -157,19 +204,55 @@ impl Log {
         let mut engine = self.engine();
         let topic = engine.topic(topic)?;
         let write = |bytes: &mut [u8]| payload.write(bytes);
-        engine.append_with(topic, event.class, event.key, payload.len(), now_ms(), write)
+        let (class, key) = (event.class, event.key);
+        let stored = engine.append_with(topic, class, key, payload.len(), now_ms(), write);
+        drop(engine);
+        self.shared.writer.wake();
+        stored
     }
 
-    /// Makes everything appended so far durable and gives the durable offset. Costs one fdatasync when anything was written.
+    fn store_batch<'e>(
+        &self,
+        topic: &str,
+        events: impl Iterator<Item = Event<'e>>,
+    ) -> Result<Range<u64>, AppendError> {
+        let mut engine = self.engine();
+        let topic = engine.topic(topic)?;
+        let events: Vec<_> = events
+            .map(|Event { class, key, payload }| edgelog_core::Event { topic, class, key, payload })
+            .collect();
+        let offsets = engine.append_batch(&events, now_ms())?;
+        drop(engine);
+        self.shared.writer.wake();
+        self.shared.appended.raise();
+        Ok(offsets)
+    }
+
+    /// Makes everything appended so far durable and gives the durable offset. Costs one write and one fdatasync when anything was appended;
+    /// threads that sync at the same time share them, and others append meanwhile.
     ///
     /// # Errors
     ///
     /// The file system failed: the log takes no more until it is opened again, which needs all clones, readers and uplinks of it dropped
     /// first; what was durable still is.
     pub fn sync(&self) -> Result<u64, AppendError> {
-        let durable = self.engine().sync()?;
-        self.shared.moved.notify_all();
-        Ok(durable)
+        self.shared.group.sync(|| {
+            let mut engine = self.engine();
+            self.shared.group.begin();
+            let offset = engine.begin_sync()?;
+            let begun = engine.medium_mut().begin_sync();
+            let ran = begun.and_then(|sync| {
+                drop(engine);
+                sync.run()
+            });
+            let mut engine = self.engine();
+            engine.end_sync(offset, ran.is_ok());
+            let durable = engine.durable();
+            drop(engine);
+            self.shared.moved.raise();
+            ran?;
+            Ok(durable)
+        })
     }
 
     /// A reader in this process. It sees records as soon as they are visible.
@@ -285,18 +368,42 @@ impl Log {
         self.shared.shipping.store(false, Ordering::SeqCst);
     }
 
-    /// Waits until `ready` says so of the engine, or the time is over; gives what it said last.
+    /// Waits until `ready` says so of the engine, asked whenever something became durable or was told by a [nudge](Self::nudge), or
+    /// until the time is over; gives what it said last.
     pub(crate) fn wait_until(&self, timeout: Duration, ready: impl Fn(&Engine) -> bool) -> bool {
-        let waited = self.shared.moved.wait_timeout_while(self.engine(), timeout, |e| !ready(e));
-        let (engine, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        ready(&engine)
+        ready(&self.shared.moved.wait(self.engine(), timeout, &ready))
+    }
+
+    /// Waits until there is a record at `offset`, or the time is over; whether there is.
+    pub(crate) fn wait_visible(&self, timeout: Duration, offset: u64) -> bool {
+        let ready = |engine: &Engine| engine.visible() > offset;
+        ready(&self.shared.appended.wait(self.engine(), timeout, ready))
+    }
+
+    /// How far the log reaches, with everything in its file; nothing when that is not beyond `offset`.
+    pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<Extent>, ReadError> {
+        loop {
+            let mut engine = self.engine();
+            if engine.visible() <= offset {
+                return Ok(None);
+            }
+            let syncs = engine.medium().syncs();
+            if !syncs.is_running() {
+                engine.medium_mut().write_out()?;
+                return Ok(Some(engine.extent()));
+            }
+            // Without the log's lock, so that nobody's append waits for the sync.
+            drop(engine);
+            // A failure is told by the write.
+            let _ = syncs.wait();
+        }
     }
 
     /// Wakes everybody who waits, after something that they may wait for has changed elsewhere.
     pub(crate) fn nudge(&self) {
         // Taking the lock first makes sure that nobody stands between his check and his wait.
         drop(self.engine());
-        self.shared.moved.notify_all();
+        self.shared.moved.raise();
     }
 
     /// A way to wake the waiters that does not keep the log open.

@@ -4,7 +4,7 @@ use crate::error::ReadError;
 use crate::event::Start;
 use crate::file::FileMedium;
 use crate::log::Log;
-use edgelog_core::{Item, Medium};
+use edgelog_core::{Extent, Item, Medium};
 use std::time::Duration;
 
 /// Reads a log in order, from where it started, for as long as there is something. It keeps the log open.
@@ -16,6 +16,8 @@ pub struct Reader {
     log: Log,
     place: edgelog_core::Reader,
     medium: FileMedium,
+    /// How far the log reached when it was last looked at.
+    extent: Extent,
     /// For files that cannot be mapped.
     buffer: Vec<u8>,
 }
@@ -30,9 +32,11 @@ impl Reader {
             Start::Offset(offset) => offset,
             Start::Time(time_ms) => engine.seek_time(time_ms)?,
         };
+        let extent = engine.extent();
+        engine.medium_mut().write_out()?;
         drop(engine);
         let buffer = frame_buffer(&medium);
-        Ok(Self { log, place: edgelog_core::Reader::at(offset), medium, buffer })
+        Ok(Self { log, place: edgelog_core::Reader::at(offset), medium, extent, buffer })
     }
 
     /// The next record or gap; `None` when everything visible was read.
@@ -44,16 +48,21 @@ impl Reader {
     /// The file system failed; the reader stays where it was.
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Result<Option<Item<'_>>, ReadError> {
-        let extent = self.log.engine().extent();
-        let Self { place, medium, buffer, .. } = self;
-        place.read_in_place(medium, &extent, extent.visible(), buffer)
+        let Self { log, place, medium, extent, buffer } = self;
+        if place.offset() >= extent.visible() {
+            match log.written_beyond(place.offset())? {
+                Some(further) => *extent = further,
+                None => return Ok(None),
+            }
+        }
+        place.read_in_place(medium, extent, extent.visible(), buffer)
     }
 
     /// Waits until there is something to read or the time is over; true when there is.
     #[must_use]
     pub fn wait(&self, timeout: Duration) -> bool {
         let offset = self.place.offset();
-        self.log.wait_until(timeout, |engine| engine.visible() > offset)
+        self.log.wait_visible(timeout, offset)
     }
 
     /// The offset of the next record.

@@ -137,6 +137,7 @@ fn a_topic_with_a_schema_takes_no_other_events_and_its_fingerprint_travels_with_
         assert!(error.to_string().contains("nothing was stored"), "{error}");
     }
     assert_eq!(log.append("elsewhere", &Event::new(b"21.5")).unwrap(), 2);
+    log.sync().unwrap();
 
     let mut view = View::open(folder.path(), Start::Earliest).unwrap();
     for source in [None, Some("a")] {

@@ -46,6 +46,8 @@ pub struct Log<M, B, S = Memory> {
     opened: bool,
     /// True when the next frame may say that everything before it is durable.
     synced: bool,
+    /// True while a sync that [has begun](Self::begin_sync) has not ended.
+    syncing: bool,
     /// True when the next segment's slot is erased.
     next_is_ready: bool,
     /// True when an earlier mount erased it, and a roll may have been cut since.
@@ -228,6 +230,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             resumed_from,
             opened: false,
             synced: true,
+            syncing: false,
             next_is_ready,
             ready_before: next_is_ready,
             next_is_dirty,
@@ -348,6 +351,33 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         self.note_refused().await?;
         self.flush().await?;
         Ok(self.durable)
+    }
+
+    /// Begins a sync that the caller runs on the medium's behalf, so that others append meanwhile; gives the offset that will be durable
+    /// when it has ended, to be handed to [`end_sync`](Self::end_sync).
+    ///
+    /// Only for media that hold back what is programmed until that sync has ended: the next frame says that everything before it is
+    /// durable. Where they cannot, use [`sync`](Self::sync).
+    ///
+    /// # Errors
+    ///
+    /// The device failed while records that were given up were noted.
+    pub async fn begin_sync(&mut self) -> Result<u64, AppendError<M::Error>> {
+        self.usable()?;
+        self.note_refused().await?;
+        (self.synced, self.syncing) = (true, true);
+        Ok(self.ring.end.offset)
+    }
+
+    /// Says how a sync that had [begun](Self::begin_sync) has ended. After one that failed, what is durable beyond the durable offset is
+    /// unknown, and the log takes no more until it is mounted again.
+    pub fn end_sync(&mut self, offset: u64, is_done: bool) {
+        self.syncing = false;
+        if is_done {
+            self.durable = self.durable.max(offset);
+        } else {
+            self.poisoned = true;
+        }
     }
 
     /// The next record or gap below `limit`, which is usually [`visible`](Self::visible) or [`durable`](Self::durable).
@@ -528,6 +558,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// The medium, for its own figures.
     pub fn medium(&self) -> &M {
         &self.medium
+    }
+
+    /// The medium, for what the engine does not ask of it. Its bytes are the log's: who changes them loses records.
+    pub fn medium_mut(&mut self) -> &mut M {
+        &mut self.medium
     }
 
     /// Ends the log without writing and gives medium and buffer back.

@@ -194,7 +194,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
 
     /// Makes everything that was programmed durable.
     pub(super) async fn flush(&mut self) -> Result<(), AppendError<M::Error>> {
-        if !self.synced {
+        if !self.synced || self.syncing {
             self.poisoned = true;
             self.medium.sync().await?;
             self.poisoned = false;
