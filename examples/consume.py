@@ -101,6 +101,7 @@ def unwrap(value, read_envelope):
         "schema_version": envelope.schemaVersion or None,
         "source": plain(envelope.source),
         "content_type": plain(envelope.contentType),
+        "schema_fingerprint": f"{envelope.schemaFingerprint:016x}" if envelope.schemaFingerprint else None,
     }
     for name, octets in (("correlation_id", envelope.correlationId), ("causation_id", envelope.causationId)):
         event[name] = None if octets is None else identifier(octets)

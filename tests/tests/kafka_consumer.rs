@@ -99,10 +99,12 @@ fn fill(log: &Log) -> Vec<(u64, Option<Value>, Value)> {
                     causation_id: Some(&[0xFF, 0x00, 0x4B]),
                     trace: Some(trace),
                     content_type: None,
+                    schema_fingerprint: 0xABC,
                 };
                 let event = json!({
                     "type": "acme.door.opened", "schema_version": 3, "source": "hall",
                     "correlation_id": "order-7", "causation_id": "ff004b", "trace": traceparent,
+                    "schema_fingerprint": "0000000000000abc",
                 });
                 (written(&envelope), Some(event))
             }

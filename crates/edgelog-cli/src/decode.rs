@@ -43,6 +43,8 @@ pub(crate) struct Envelope<'a> {
     trace: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema_fingerprint: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes so")]
@@ -139,7 +141,13 @@ fn envelope<'a>(event: &Event<'a>) -> Envelope<'a> {
         causation_id: event.causation_id.map(id),
         trace: event.trace.as_ref().map(TraceContext::to_string),
         content_type: event.content_type,
+        schema_fingerprint: told(event.schema_fingerprint),
     }
+}
+
+/// A fingerprint as `edgelog schema fingerprint` shows it.
+fn told(fingerprint: u64) -> Option<String> {
+    (fingerprint != 0).then(|| format!("{fingerprint:016x}"))
 }
 
 /// An id as the text that it is, or else its bytes as hexadecimal digits.

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// Tell whether a FlatBuffers schema changed so that old and new programs still understand each other
+/// Tell whether a FlatBuffers schema changed so that old and new programs still understand each other, and which one an event has
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub(crate) struct Schema {
@@ -19,6 +19,15 @@ pub(crate) struct Schema {
 #[derive(Debug, Subcommand)]
 enum SchemaCommand {
     Check(Check),
+    Fingerprint(Fingerprint),
+}
+
+/// Print the fingerprint that events carry which were written with a schema file
+#[derive(Debug, Args)]
+struct Fingerprint {
+    /// The schema, byte for byte as the writer has it
+    #[arg(value_name = "FILE.fbs")]
+    file: PathBuf,
 }
 
 /// Say which changes between two schemas break old data or old readers
@@ -37,6 +46,7 @@ const EXAMPLES: &str = "\
 Examples:
   edgelog schema check door.fbs door-new.fbs
   git show v1:door.fbs > old.fbs && edgelog schema check old.fbs door.fbs
+  edgelog schema fingerprint door.fbs     the schema_fingerprint that `tail --schema` shows of events written with it
 
 OLD and NEW are FILE.fbs, which needs flatc, or FILE.bfbs, which flatc made. What breaks somebody is a line that begins with `breaks`: where,
 what, whom, and what to do instead. Lines that begin with `note` break nobody. What both sides understand, such as a new field, is not told.
@@ -49,7 +59,21 @@ Exit codes:
 impl Schema {
     /// Needs no log.
     pub(crate) fn execute(self) -> anyhow::Result<()> {
-        let SchemaCommand::Check(Check { old, new }) = self.command;
+        match self.command {
+            SchemaCommand::Check(check) => check.execute(),
+            SchemaCommand::Fingerprint(Fingerprint { file }) => {
+                let text = std::fs::read_to_string(&file)
+                    .with_context(|| format!("cannot read {}", file.display()))
+                    .context(Unreadable)?;
+                say::result(&format!("{:016x}", edgelog::record::fingerprint(&text)))
+            }
+        }
+    }
+}
+
+impl Check {
+    fn execute(self) -> anyhow::Result<()> {
+        let Self { old, new } = self;
         let read = |path| load(path).context(Unreadable);
         let changes = conform::compare(&read(&old)?, &read(&new)?);
         for change in &changes {

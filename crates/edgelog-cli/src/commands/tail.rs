@@ -57,7 +57,7 @@ Examples:
 A line is time, offset, topic, key, class and payload. Events that edgelog itself wrote are shown decoded, UTF-8 as text, the rest
 as length and first bytes. In JSON, `value` is the event as JSON or text; `base64` holds the exact bytes where `value` does not.
 With --schema, `payload` is the event as flatc --json shows it, defaults included, and `event` the envelope around it, if there is
-one: type, schema_version, source, ids (their text, or else hexadecimal), trace (W3C traceparent), content_type. What does not verify
+one: type, schema_version, source, ids (their text, or else hexadecimal), trace (W3C traceparent), content_type, schema_fingerprint. What does not verify
 is printed with the reason in `invalid` and no `payload`, and the exit code at the end is 1.
 Records that are gone are printed as a gap where they would stand; a gap has no topic, so --topic does not hide it.
 Times without a zone are UTC.";

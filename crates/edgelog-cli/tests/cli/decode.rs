@@ -58,6 +58,15 @@ fn every_integer_is_exact_and_what_is_no_number_is_a_text() {
 }
 
 #[test]
+fn the_fingerprint_of_a_schema_file_is_the_one_that_its_writers_tell() {
+    let place = Place::new();
+    let schema = place.file("door.fbs", DOOR);
+    let shown = place.run(&["schema", "fingerprint", &schema]);
+    assert_eq!(shown.stdout.trim(), format!("{:016x}", edgelog_record::fingerprint(DOOR)));
+    assert_eq!(place.run(&["schema", "fingerprint", "missing.fbs"]).code, Some(2));
+}
+
+#[test]
 fn an_envelope_is_taken_off_and_shown_beside_the_payload() {
     let place = Place::new();
     let schema = place.file("door.fbs", DOOR);
@@ -73,6 +82,7 @@ fn an_envelope_is_taken_off_and_shown_beside_the_payload() {
         causation_id: Some(&[0xFF, 0, 0x4B]),
         trace: Some(trace),
         content_type: None,
+        schema_fingerprint: 0xABC,
     };
     let text = Event {
         payload: Some(Nested(br#"{"a":1}"#)),
@@ -84,7 +94,7 @@ fn an_envelope_is_taken_off_and_shown_beside_the_payload() {
     let door = json!({"name": "front", "open": true, "angle": 90});
     let event = json!({
         "type": "acme.door.opened", "schema_version": 2, "source": "hall", "correlation_id": "order-7",
-        "causation_id": "ff004b", "trace": traceparent,
+        "causation_id": "ff004b", "trace": traceparent, "schema_fingerprint": "0000000000000abc",
     });
     assert_eq!((&shown[0]["payload"], &shown[0]["event"]), (&door, &event));
     assert_eq!((&shown[1]["payload"], shown[1].get("event")), (&door, None));
