@@ -59,7 +59,7 @@ pub use reader::{Fields, Invalid};
 pub use schema::{Declaration, Kind, Member, Schema, Type, fingerprint};
 pub use table::Table;
 #[doc(hidden)]
-pub use table::schema_shows;
+pub use table::{is_namespace, is_plain, schema_shows};
 pub use trace::{TraceContext, TraceContextError};
 pub use value::{Nested, Value};
 pub use vector::{Items, Vector};
