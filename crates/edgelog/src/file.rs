@@ -42,8 +42,10 @@ struct OpenSegment {
     unsynced: bool,
 }
 
-/// Files that are kept open at most, besides unsynced ones, of which there are two at the most.
+/// Files that the owner keeps open at most, besides unsynced ones, of which there are two at the most.
 const OPEN_MAX: usize = 32;
+/// Files that a reader keeps open besides those it has mapped: of the segment that it reads, and of the next one. There may be many readers.
+const READER_OPEN_MAX: usize = 2;
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -151,7 +153,8 @@ impl FileMedium {
 
     fn keep_open(&mut self, slot: u32, file: File) -> &mut OpenSegment {
         self.open.retain(|open| open.slot != slot);
-        if self.open.len() >= OPEN_MAX
+        let most = if self.access == Access::Owner { OPEN_MAX } else { READER_OPEN_MAX };
+        if self.open.len() >= most
             && let Some(oldest) = self.open.iter().position(|open| !open.unsynced)
         {
             self.open.remove(oldest);

@@ -252,8 +252,17 @@ impl At {
             }
         }
         let until = ring.until(self.place.generation);
-        let Some(frame) = frame_into(medium, &self.place, until, buffer).await? else {
-            self.skip_invalid(medium, ring, until).await?;
+        let mut frame = frame_into(medium, &self.place, until, buffer).await?;
+        let mut is_there = true;
+        if frame.is_none() {
+            is_there = self.is_still_there(medium).await?;
+            if is_there {
+                // Once more: the read was disturbed, or the medium met only now, with the header, what the owner put in this slot.
+                frame = frame_into(medium, &self.place, until, buffer).await?;
+            }
+        }
+        let Some(frame) = frame else {
+            self.skip_invalid(medium, ring, until, is_there).await?;
             return Ok(None);
         };
         let place = self.place;
@@ -281,14 +290,15 @@ impl At {
         with_control(medium, place, frame, take).await
     }
 
-    /// The end of the segment, bytes that a power cut tore, or damage.
+    /// The end of the segment, bytes that a power cut tore, or damage; or all that is known of the segment is gone.
     async fn skip_invalid<M: Medium>(
         &mut self,
         medium: &mut M,
         ring: &Ring,
         until: u32,
+        is_there: bool,
     ) -> Result<(), M::Error> {
-        if !self.is_still_there(medium).await? {
+        if !is_there {
             if self.is_newest(ring) {
                 // The whole ring went round since it was looked at: all that was known is gone.
                 self.place.position = until;
