@@ -131,6 +131,20 @@ impl FileMedium {
         Ok(())
     }
 
+    /// Removes what a crash left of segments that were being created: their slots may never need a new file again.
+    pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
+        for slot in 0..self.geometry.segment_count() {
+            let new = self.path(slot).with_extension("new");
+            match fs::remove_file(&new) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(FileError::new("remove", &new, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn path(&self, slot: u32) -> PathBuf {
         self.directory.join(format!("{slot:08}.seg"))
     }

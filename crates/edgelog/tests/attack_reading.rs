@@ -135,3 +135,65 @@ fn a_view_of_a_log_that_was_created_anew_reads_the_new_one_from_its_start() {
     }
     assert!(view.next().unwrap().is_none());
 }
+
+#[test]
+fn what_a_crash_left_of_a_segments_new_file_is_removed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(ring(folder.path(), 4));
+    for name in ["00000002.new", "notes.new", "00000002.new.txt"] {
+        fs::write(folder.path().join(name), [0; 5000]).unwrap();
+    }
+    drop(View::open(folder.path(), Start::Earliest).unwrap());
+    assert!(folder.path().join("00000002.new").exists(), "a view writes nothing");
+    drop(ring(folder.path(), 4));
+    assert!(!folder.path().join("00000002.new").exists(), "it would hold its space for ever");
+    assert!(folder.path().join("notes.new").exists());
+    assert!(folder.path().join("00000002.new.txt").exists());
+}
+
+#[test]
+fn readers_and_views_account_for_every_record_of_a_ring_that_goes_round_under_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = ring(folder.path(), 2);
+    append(&log, 1);
+    const END: u64 = 4000;
+    // Each gives back how many records it was told of, as records or gaps.
+    std::thread::scope(|scope| {
+        for lag in [0, 3, 50] {
+            let mut reader = log.reader(Start::Offset(0)).unwrap();
+            let mut view = View::open(folder.path(), Start::Offset(0)).unwrap();
+            scope.spawn(move || {
+                let mut next = 0;
+                while next < END {
+                    next = follow(reader.next().unwrap(), next);
+                    (0..lag).for_each(|_| std::thread::yield_now());
+                }
+            });
+            scope.spawn(move || {
+                let mut next = 0;
+                while next < END {
+                    view.refresh().unwrap();
+                    for _ in 0..=lag {
+                        next = follow(view.next().unwrap(), next);
+                    }
+                }
+            });
+        }
+        append(&log, END - 1);
+    });
+}
+
+/// The offset behind what was met.
+fn follow(item: Option<Item<'_>>, next: u64) -> u64 {
+    match item {
+        None => next,
+        Some(Item::Gap(gap)) => {
+            assert_eq!((gap.from, gap.reason), (next, edgelog::GapReason::Evicted));
+            gap.to
+        }
+        record => {
+            check(record, next);
+            next + 1
+        }
+    }
+}

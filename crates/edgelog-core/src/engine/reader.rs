@@ -4,7 +4,9 @@ use super::ahead::{Ahead, Budget, next_frame};
 use super::both;
 use super::medium::Medium;
 use super::ring::Ring;
-use super::segment::{Header, frame_into, presumed_header, read_header, with_control};
+use super::segment::{
+    Header, frame_into, presumed_header, read_header, told_generation, with_control,
+};
 use crate::error::ReadError;
 use crate::format::{Control, Kind, SegmentHeader};
 use crate::geometry::Geometry;
@@ -340,7 +342,13 @@ impl At {
             Header::Valid(header) => {
                 header.log == self.place.log && header.generation == self.place.generation
             }
-            // Being recycled at this moment, or rotten; frames are believed by their own CRC in any case.
+            // Erased, for its next use.
+            Header::Dirty { blank: true } => false,
+            // It was whole when the reader came: what tells another generation now is the header of the next use, half written. Otherwise
+            // it is rotten, and its frames are not.
+            _ if !self.place.is_headless => {
+                told_generation(medium, slot).await? == self.place.generation
+            }
             _ => true,
         })
     }
