@@ -257,7 +257,7 @@ impl At {
         let mut frame = frame_into(medium, &self.place, until, buffer).await?;
         let mut is_there = true;
         if frame.is_none() {
-            is_there = self.is_still_there(medium).await?;
+            is_there = self.is_still_there(medium, ring).await?;
             if is_there {
                 // Once more: the read was disturbed, or the medium met only now, with the header, what the owner put in this slot.
                 frame = frame_into(medium, &self.place, until, buffer).await?;
@@ -336,7 +336,11 @@ impl At {
     }
 
     /// Whether the segment is still the one that was entered, and was not recycled under a reader that does not own the log.
-    async fn is_still_there<M: Medium>(&self, medium: &mut M) -> Result<bool, M::Error> {
+    async fn is_still_there<M: Medium>(
+        &self,
+        medium: &mut M,
+        ring: &Ring,
+    ) -> Result<bool, M::Error> {
         let slot = medium.geometry().slot(self.place.generation);
         Ok(match read_header(medium, slot).await? {
             Header::Valid(header) => {
@@ -344,9 +348,9 @@ impl At {
             }
             // Erased, for its next use.
             Header::Dirty { blank: true } => false,
-            // It was whole when the reader came: what tells another generation now is the header of the next use, half written. Otherwise
-            // it is rotten, and its frames are not.
-            _ if !self.place.is_headless => {
+            // It was whole when the reader came (that of the newest segment is known without a look): what tells another generation now is
+            // the header of the next use, half written. Otherwise it is rotten, and its frames are not.
+            _ if !self.place.is_headless && !self.is_newest(ring) => {
                 told_generation(medium, slot).await? == self.place.generation
             }
             _ => true,
