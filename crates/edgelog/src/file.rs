@@ -198,7 +198,7 @@ impl FileMedium {
     }
 
     /// An erased file under its final name, durable with its directory entry. Until the rename the slot is as it was.
-    fn create_segment(&self, path: &Path) -> Result<File, FileError> {
+    fn create_segment(&self, path: &Path, is_held: bool) -> Result<File, FileError> {
         let new = path.with_extension("new");
         let created =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new);
@@ -209,7 +209,12 @@ impl FileMedium {
         if let Err(error) = filled {
             // Half a segment is of no use and holds space that the user needs.
             let _ = fs::remove_file(&new);
-            return Err(FileError::new("make room for the segment", path, error));
+            let doing = if is_held {
+                "make room for another file beside the one that a reader holds (end the reader, or let it read on), instead of"
+            } else {
+                "make room for the segment"
+            };
+            return Err(FileError::new(doing, path, error));
         }
         fs::rename(&new, path).map_err(|error| FileError::new("name the segment", path, error))?;
         self.sync_directory()?;
@@ -282,6 +287,7 @@ impl Medium for FileMedium {
         // A reader of another process may have created, or a person removed, the file since it was opened.
         self.open.retain(|open| open.slot != slot);
         let log = self.log.get().copied();
+        let mut is_held = false;
         let recycled = match self.segment(slot)? {
             Some(open) if owns(&open.file, log, erased, &path)? => {
                 let failed = |error| FileError::new("clear", &path, error);
@@ -295,7 +301,10 @@ impl Medium for FileMedium {
                         true
                     }
                     // Somebody reads it in place: another file takes its name, and its space is free when he is done.
-                    None => false,
+                    None => {
+                        is_held = true;
+                        false
+                    }
                 }
             }
             Some(_) => {
@@ -305,7 +314,7 @@ impl Medium for FileMedium {
             None => false,
         };
         if !recycled {
-            let file = self.create_segment(&path)?;
+            let file = self.create_segment(&path, is_held)?;
             self.keep_open(slot, file);
         }
         self.adopt(slot);
