@@ -150,7 +150,7 @@ pub enum AppendError<E> {
         /// What it is.
         what: Part,
     },
-    /// The payload is not what the schema of its topic says. Nothing was stored.
+    /// The payload is not what the schema of its topic says, or not of the type that the caller named. Nothing was stored.
     Invalid {
         /// What it is.
         what: Part,
@@ -182,7 +182,7 @@ impl<E: fmt::Display> fmt::Display for AppendError<E> {
             Self::TooMany { what, limit } => write!(f, "the log has room for {limit} {what}s; nothing was stored"),
             Self::Reserved { what } => write!(f, "this {what} belongs to edgelog itself: use another name; nothing was stored"),
             Self::Invalid { what } => {
-                write!(f, "the {what} does not verify against the schema of its topic; nothing was stored")
+                write!(f, "the {what} does not verify against the schema of its topic, or as the type that was named; nothing was stored")
             }
             Self::Unknown { what } => write!(f, "the {what} is not one of this log; nothing was stored"),
             Self::Poisoned => f.write_str(

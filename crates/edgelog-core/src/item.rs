@@ -17,7 +17,8 @@ pub enum Item<'a> {
     Gap(Gap),
 }
 
-/// A verified record, borrowed from the caller's buffer. The payload is aligned as the buffer is, up to 8 bytes or the program word.
+/// A verified record, borrowed from the caller's buffer or, read in place, from the medium's memory. The payload is aligned as that is, up to
+/// 8 bytes or the program word.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Record<'a> {

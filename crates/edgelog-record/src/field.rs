@@ -129,8 +129,8 @@ macro_rules! required {
             const NEED: $crate::Need = $crate::Need::Always;
 
             #[inline]
-            fn to_store(&self, _: &Self) -> Option<Self> {
-                Some(*self)
+            fn to_store(&self, _: &Self) -> ::core::option::Option<Self> {
+                ::core::option::Option::Some(*self)
             }
 
             #[inline]
@@ -139,7 +139,7 @@ macro_rules! required {
                 id: usize,
                 _: Self,
                 name: &'static str,
-            ) -> Result<Self, $crate::Invalid> {
+            ) -> ::core::result::Result<Self, $crate::Invalid> {
                 fields.get(id)?.ok_or($crate::Invalid::Missing(name))
             }
         }

@@ -13,7 +13,7 @@ pub trait Fixed: Copy + Default + PartialEq {
     /// What a schema calls it.
     const TYPE: &'static Type;
 
-    /// Stores it in the first `SIZE` bytes of `room`; nowhere when that is shorter.
+    /// Stores it in the first `SIZE` bytes of `room`, with zeros between its fields; nowhere when that is shorter.
     fn store(&self, room: &mut [u8]);
 
     /// The one in the first `SIZE` bytes of `bytes`; the default when these are fewer.
@@ -102,6 +102,8 @@ macro_rules! fixed {
             $($(#[doc = $field_doc])* $field_vis $field: $type,)+
         }
 
+        const _: () = assert!($crate::is_namespace($namespace), "a namespace is names with points between");
+
         impl $crate::Fixed for $name {
             const SIZE: usize = {
                 let mut end = 0usize;
@@ -120,7 +122,7 @@ macro_rules! fixed {
                 namespace: $namespace,
                 name: stringify!($name),
                 docs: &[$($doc),*],
-                identifier: None,
+                identifier: ::core::option::Option::None,
                 members: &[$($crate::Member {
                     name: stringify!($field),
                     docs: &[$($field_doc),*],
@@ -132,11 +134,14 @@ macro_rules! fixed {
 
             #[inline]
             fn store(&self, room: &mut [u8]) {
+                let ::core::option::Option::Some(room) = room.get_mut(..<Self as $crate::Fixed>::SIZE) else { return };
+                // What is left free between fields must not tell what was in the buffer before.
+                room.fill(0);
                 let end = 0usize;
                 $(
                     let start = end.next_multiple_of(<$type as $crate::Fixed>::ALIGN);
                     let end = start + <$type as $crate::Fixed>::SIZE;
-                    if let Some(room) = room.get_mut(start..end) {
+                    if let ::core::option::Option::Some(room) = room.get_mut(start..end) {
                         $crate::Fixed::store(&self.$field, room);
                     }
                 )+

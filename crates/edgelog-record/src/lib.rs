@@ -29,6 +29,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! On a device `Log::append_with` of edgelog-core composes it where the log programs it, and the payload of a record is read where it lies:
+//!
+//! ```text
+//! log.append_with(topic, class, None, reading.encoded_len(), now_ms, |room| { let _ = reading.write(room); })?;
+//! let seen = Reading::read(Event::of(record.payload)?.payload())?;
+//! ```
+//!
 //! [`Event`] is the envelope: what an event is beyond its payload. It is such a table itself.
 //!
 //! Vectors of tables, vectors of strings, unions and enums cannot be described here; for them there is `flatc`, and the feature
@@ -59,7 +66,7 @@ pub use reader::{Fields, Invalid};
 pub use schema::{Declaration, Kind, Member, Schema, Type, fingerprint};
 pub use table::Table;
 #[doc(hidden)]
-pub use table::schema_shows;
+pub use table::{is_namespace, is_plain, schema_shows};
 pub use trace::{TraceContext, TraceContextError};
 pub use value::{Nested, Value};
 pub use vector::{Items, Vector};

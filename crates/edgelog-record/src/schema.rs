@@ -228,6 +228,8 @@ impl fmt::Display for Type {
     }
 }
 
-fn show_docs(lines: &[&str], indent: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    lines.iter().try_for_each(|line| writeln!(f, "{indent}///{line}"))
+fn show_docs(docs: &[&str], indent: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // A comment in `/** */` comes as one with line breaks in it.
+    let mut lines = docs.iter().flat_map(|doc| doc.split('\n'));
+    lines.try_for_each(|line| writeln!(f, "{indent}///{line}"))
 }

@@ -82,7 +82,8 @@ pub trait Table<'a>: Value<'a> + Default {
 /// }
 /// ```
 ///
-/// - `in` names the namespace. `id`, which can be left out, is the identifier that a buffer carries whose root the table is: 4 bytes.
+/// - `in` names the namespace: names with points between. `id`, which can be left out, is the identifier that a buffer carries whose root
+///   the table is: 4 printable ASCII characters.
 /// - Fields are numbered from 0 without a gap. Once data are written, a number keeps its meaning: see `schema/EVOLUTION.md`.
 /// - The type of a field says when it is stored: see [`Field`](crate::Field). A scalar may have a default after `=`: a plain
 ///   number, `true` or `false`.
@@ -126,6 +127,18 @@ pub trait Table<'a>: Value<'a> + Default {
 /// # assert_eq!(<Wrong as edgelog_record::Table>::IDENTIFIER, None);
 /// ```
 ///
+/// a namespace that it would not understand,
+///
+/// ```compile_fail,E0080
+/// edgelog_record::table! {
+///     /// Something.
+///     pub struct Wrong in "acme-sensors" {
+///         /// A number.
+///         0: number: u8,
+///     }
+/// }
+/// ```
+///
 /// and a table in itself.
 ///
 /// ```compile_fail,E0072
@@ -162,6 +175,7 @@ macro_rules! table {
         }
 
         const _: () = {
+            assert!($crate::is_namespace($namespace), "a namespace is names with points between");
             let mut next = 0;
             $(
                 assert!($id == next, "fields are numbered from 0 without a gap");
@@ -170,7 +184,7 @@ macro_rules! table {
             )+
         };
 
-        impl $($generics)* Default for $name $($generics)* {
+        impl $($generics)* ::core::default::Default for $name $($generics)* {
             fn default() -> Self {
                 Self { $($field: $crate::table!(@default $($default)?)),+ }
             }
@@ -191,12 +205,12 @@ macro_rules! table {
                     default: concat!($(stringify!($default))?),
                 }),+],
             };
-            const IDENTIFIER: Option<[u8; 4]> = match Self::DECLARATION.identifier {
-                Some(identifier) => match identifier.as_bytes().first_chunk() {
-                    Some(four) if identifier.len() == 4 => Some(*four),
-                    _ => panic!("an identifier has 4 bytes"),
+            const IDENTIFIER: ::core::option::Option<[u8; 4]> = match Self::DECLARATION.identifier {
+                ::core::option::Option::Some(identifier) => match identifier.as_bytes().first_chunk() {
+                    ::core::option::Option::Some(four) if identifier.len() == 4 && $crate::is_plain(identifier) => ::core::option::Option::Some(*four),
+                    _ => panic!("an identifier has 4 bytes, printable ASCII without quotes"),
                 },
-                None => None,
+                ::core::option::Option::None => ::core::option::Option::None,
             };
 
             #[inline]
@@ -205,20 +219,20 @@ macro_rules! table {
                     let size = 4 $(+ 2 + <<$type as $crate::Field<$life>>::Value as $crate::Value<$life>>::SIZE)+;
                     assert!(size < 65536, "a table and its vtable are shorter than 64 KiB");
                 }
-                let default = Self::default();
+                let default = <Self as ::core::default::Default>::default();
                 $(let $field = $crate::Field::<$life>::to_store(&self.$field, &default.$field);)+
                 let mut slots = [$($crate::Slot::of(&$field)),+];
                 let table = writer.table(&mut slots);
-                $(if let (Some(value), Some(slot)) = ($field, slots.get($id)) {
+                $(if let (::core::option::Option::Some(value), ::core::option::Option::Some(slot)) = ($field, slots.get($id)) {
                     $crate::Value::<$life>::put(&value, writer, slot.at());
                 })+
                 table
             }
 
             #[inline]
-            fn from_fields(fields: &$crate::Fields<$life>) -> Result<Self, $crate::Invalid> {
-                let default = Self::default();
-                Ok(Self {
+            fn from_fields(fields: &$crate::Fields<$life>) -> ::core::result::Result<Self, $crate::Invalid> {
+                let default = <Self as ::core::default::Default>::default();
+                ::core::result::Result::Ok(Self {
                     $($field: $crate::Field::<$life>::load(fields, $id, default.$field, stringify!($field))?,)+
                 })
             }
@@ -236,17 +250,17 @@ macro_rules! table {
             }
 
             #[inline]
-            fn get(bytes: &$life [u8], at: usize) -> Result<Self, $crate::Invalid> {
+            fn get(bytes: &$life [u8], at: usize) -> ::core::result::Result<Self, $crate::Invalid> {
                 $crate::Fields::behind(bytes, at).and_then(|fields| <Self as $crate::Table<$life>>::from_fields(&fields))
             }
         }
 
         $crate::required!($life [] $name $($generics)*);
     };
-    (@default) => { Default::default() };
+    (@default) => { ::core::default::Default::default() };
     (@default $default:literal) => { $default };
-    (@option) => { None };
-    (@option $value:literal) => { Some($value) };
+    (@option) => { ::core::option::Option::None };
+    (@option $value:literal) => { ::core::option::Option::Some($value) };
 }
 
 /// Whether `flatc` understands a literal as Rust writes it.
@@ -259,6 +273,38 @@ pub const fn schema_shows(literal: &str) -> bool {
     }
     while let [first, others @ ..] = rest {
         if !matches!(first, b'0'..=b'9' | b'.' | b'-') {
+            return false;
+        }
+        rest = others;
+    }
+    true
+}
+
+/// Whether `flatc` understands it as a namespace: names with points between.
+#[doc(hidden)]
+#[must_use]
+pub const fn is_namespace(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    let mut begins = true;
+    while let [first, others @ ..] = rest {
+        begins = match first {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => false,
+            b'0'..=b'9' if !begins => false,
+            b'.' if !begins => true,
+            _ => return false,
+        };
+        rest = others;
+    }
+    !begins
+}
+
+/// Whether it can stand between quotes in a schema.
+#[doc(hidden)]
+#[must_use]
+pub const fn is_plain(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        if !matches!(first, b' '..=b'~') || matches!(first, b'"' | b'\\') {
             return false;
         }
         rest = others;

@@ -56,3 +56,21 @@ fn nodes(depth: usize, times: usize) -> Vec<u8> {
     builder.finish(node.expect("some depth"), None);
     builder.finished_data().to_vec()
 }
+
+#[test]
+fn many_small_tables_of_a_wide_schema_are_no_attack() {
+    // Of 150 fields each has only the last, as telemetry of a wide schema does; the builder stores their vtable once.
+    let mut builder = FlatBufferBuilder::new();
+    let children: Vec<_> = (0..1000)
+        .map(|_| {
+            let table = builder.start_table();
+            builder.push_slot_always::<u8>(4 + 2 * 149, 1);
+            WIPOffset::<Node<'_>>::new(builder.end_table(table).value())
+        })
+        .collect();
+    let children = Some(builder.create_vector(&children));
+    let root = Node::create(&mut builder, &NodeArgs { name: None, children });
+    builder.finish(root, None);
+    let read = foreign::read::<Node<'_>>(builder.finished_data());
+    assert_eq!(read.unwrap().children().unwrap().len(), 1000);
+}

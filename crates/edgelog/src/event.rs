@@ -30,6 +30,14 @@ impl<'t, T: Table<'t>> Event<'_, InPlace<'t, T>> {
     }
 }
 
+impl<P: Payload> Event<'_, P> {
+    /// An event whose payload is composed in the log's frame buffer, by whatever can say its length before.
+    #[must_use]
+    pub const fn composed(payload: P) -> Self {
+        Self { class: Class::Normal, key: None, payload }
+    }
+}
+
 impl<'a, P> Event<'a, P> {
     /// The key, at most 255 bytes. It becomes the Kafka key.
     #[must_use]
@@ -52,7 +60,10 @@ pub struct InPlace<'t, T> {
     lends: PhantomData<&'t ()>,
 }
 
-/// What an event may hold: bytes, a [table](Event::table), or whatever can say its length and then be written.
+/// What an event may hold: bytes, a [table](Event::table), or [whatever](Event::composed) can say its length and then be written.
+///
+/// It is asked and written while the log is held for appending, so it must not use the log itself: that would wait for ever. When it
+/// panics, nothing of its event is stored, and the log goes on.
 pub trait Payload {
     /// Its length in bytes. It stays the same until it is written.
     fn len(&self) -> usize;

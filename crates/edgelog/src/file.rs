@@ -46,8 +46,10 @@ struct OpenSegment {
     unsynced: bool,
 }
 
-/// Files that are kept open at most, besides unsynced ones, of which there are two at the most.
+/// Files that the owner keeps open at most, besides unsynced ones, of which there are two at the most.
 const OPEN_MAX: usize = 32;
+/// Files that a reader keeps open besides those it has mapped: of the segment that it reads, and of the next one. There may be many readers.
+const READER_OPEN_MAX: usize = 2;
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -178,6 +180,20 @@ impl FileMedium {
         Ok(())
     }
 
+    /// Removes what a crash left of segments that were being created: their slots may never need a new file again.
+    pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
+        for slot in 0..self.geometry.segment_count() {
+            let new = self.path(slot).with_extension("new");
+            match fs::remove_file(&new) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(FileError::new("remove", &new, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn path(&self, slot: u32) -> PathBuf {
         self.directory.join(segment_name(slot))
     }
@@ -200,7 +216,8 @@ impl FileMedium {
 
     fn keep_open(&mut self, slot: u32, file: File) -> &mut OpenSegment {
         self.open.retain(|open| open.slot != slot);
-        if self.open.len() >= OPEN_MAX
+        let most = if self.access == Access::Owner { OPEN_MAX } else { READER_OPEN_MAX };
+        if self.open.len() >= most
             && let Some(oldest) = self.open.iter().position(|open| !open.unsynced)
         {
             self.open.remove(oldest);
@@ -230,7 +247,7 @@ impl FileMedium {
     }
 
     /// An erased file under its final name, durable with its directory entry. Until the rename the slot is as it was.
-    fn create_segment(&self, path: &Path) -> Result<File, FileError> {
+    fn create_segment(&self, path: &Path, is_held: bool) -> Result<File, FileError> {
         let new = path.with_extension("new");
         let created =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new);
@@ -241,7 +258,12 @@ impl FileMedium {
         if let Err(error) = filled {
             // Half a segment is of no use and holds space that the user needs.
             let _ = fs::remove_file(&new);
-            return Err(FileError::new("make room for the segment", path, error));
+            let doing = if is_held {
+                "make room for another file beside the one that a reader holds (end the reader, or let it read on), instead of"
+            } else {
+                "make room for the segment"
+            };
+            return Err(FileError::new(doing, path, error));
         }
         fs::rename(&new, path).map_err(|error| FileError::new("name the segment", path, error))?;
         self.sync_directory()?;
@@ -315,6 +337,7 @@ impl Medium for FileMedium {
         // A reader of another process may have created, or a person removed, the file since it was opened.
         self.open.retain(|open| open.slot != slot);
         let log = self.log.get().copied();
+        let mut is_held = false;
         let recycled = match self.segment(slot)? {
             Some(open) if owns(&open.file, log, erased, &path)? => {
                 let failed = |error| FileError::new("clear", &path, error);
@@ -328,7 +351,10 @@ impl Medium for FileMedium {
                         true
                     }
                     // Somebody reads it in place: another file takes its name, and its space is free when he is done.
-                    None => false,
+                    None => {
+                        is_held = true;
+                        false
+                    }
                 }
             }
             Some(_) => {
@@ -338,7 +364,7 @@ impl Medium for FileMedium {
             None => false,
         };
         if !recycled {
-            let file = self.create_segment(&path)?;
+            let file = self.create_segment(&path, is_held)?;
             self.keep_open(slot, file);
         }
         self.adopt(slot);

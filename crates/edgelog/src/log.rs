@@ -128,7 +128,7 @@ impl Log {
         let offset = match self.shared.schemas.of(topic) {
             Some(schema) => {
                 let mut bytes = Vec::new();
-                self.store(topic, event, &schema.envelope(&event.payload, &mut bytes)?)
+                self.store(topic, event, &schema.verified(&event.payload, &mut bytes)?)
             }
             None => self.store(topic, event, &event.payload),
         }?;
@@ -188,7 +188,10 @@ impl Log {
 
     /// Tells the log what the events of a topic are, as far as it is to refuse others: from now on, [`append`](Self::append) verifies each
     /// payload of the topic, bare or in an envelope, and stores it in an envelope with the schema's fingerprint, which thus travels
-    /// with the record. It is not stored: tell it after each opening. `None` takes anything again.
+    /// with the record. An envelope that tells a fingerprint, say of the older schema that a device knows, is verified and stored as it is;
+    /// one that tells none is written anew, without fields that this version of edgelog does not know.
+    /// It is not stored: tell it after each opening. `None` takes anything again. An append that another thread has begun before may
+    /// still go by what held then.
     ///
     /// Costs a verification and a copy for each event.
     pub fn set_schema(&self, topic: &str, schema: Option<TopicSchema>) {

@@ -25,8 +25,9 @@ enum Mapping {
     Refused,
 }
 
-/// Segments that are mapped at once: the one that is read, and some that were. Each keeps its file from being recycled in place.
-const MAPPED_MAX: usize = 4;
+/// Segments that stay mapped when another one is looked at: the one that is read. Each keeps its file from being recycled in place, and on
+/// a disk that is full its space from the log.
+const MAPPED_MAX: usize = 1;
 
 impl Maps {
     pub(crate) fn new(geometry: &Geometry) -> Self {

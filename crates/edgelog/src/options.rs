@@ -47,6 +47,8 @@ impl Options {
 
     /// Bytes on disk that the segments may take, rounded down to whole segments. Default: 1 GiB. Fixed when the log is created.
     ///
+    /// Beyond it, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
+    ///
     /// A full log refuses appends until every cursor has passed its oldest segment; it never drops what was not read.
     #[must_use]
     pub const fn budget_bytes(mut self, bytes: u64) -> Self {
@@ -103,6 +105,7 @@ impl Options {
         let geometry = self.geometry(stored)?;
         let medium = FileMedium::new(directory, geometry, Some(lock.file()?));
         medium.mend_lengths()?;
+        medium.remove_unfinished()?;
         let buffer_len = self.record_bytes_max.max(RECORD_BYTES_MAX_MIN);
         let buffer_len = usize::try_from(buffer_len).unwrap_or(usize::MAX);
         let buffer = vec![0; buffer_len];

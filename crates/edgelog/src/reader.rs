@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Reads a log in order, from where it started, for as long as there is something. It keeps the log open.
 ///
-/// Records are read in place, out of the mapped segment, without holding up those who append. What a reader has mapped (at most five
+/// Records are read in place, out of the mapped segment, without holding up those who append. What a reader has mapped (at most two
 /// segments) is not recycled under it: the log then takes the space of a new file, and gives the old one back when the reader has gone on.
 #[derive(Debug)]
 pub struct Reader {

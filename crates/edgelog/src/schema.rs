@@ -48,27 +48,55 @@ impl TopicSchema {
         Self { fingerprint: fingerprint(fbs), verifies }
     }
 
-    /// The payload in an envelope that tells the schema, if it is of it. `bytes` is where a payload is composed to be verified.
-    pub(crate) fn envelope<'p>(
+    /// What is to be stored of a payload that is of the schema. `bytes` is where it is composed to be verified.
+    pub(crate) fn verified<'p>(
         &self,
         payload: &impl Payload,
         bytes: &'p mut Vec<u8>,
-    ) -> Result<InPlace<'p, edgelog_record::Event<'p>>, AppendError> {
+    ) -> Result<Verified<'p>, AppendError> {
         bytes.resize(payload.len(), 0);
         payload.write(bytes);
+        let bytes: &'p [u8] = bytes;
         let invalid = AppendError::Invalid { what: Part::Payload };
         let Ok(content) = edgelog_record::Event::of(bytes) else { return Err(invalid) };
         if !(self.verifies)(content.payload()) {
             return Err(invalid);
         }
         let envelope = match content {
+            // Whoever wrote it knows best what with; and what a later version has put beside that is kept.
+            Content::Envelope(envelope) if envelope.schema_fingerprint != 0 => {
+                return Ok(Verified::AsItIs(bytes));
+            }
             Content::Envelope(envelope) => envelope,
             Content::Bare(payload) => {
                 edgelog_record::Event { payload: Some(Nested(payload)), ..Default::default() }
             }
         };
         let schema_fingerprint = self.fingerprint;
-        Ok(Event::table(edgelog_record::Event { schema_fingerprint, ..envelope }).payload)
+        let envelope = edgelog_record::Event { schema_fingerprint, ..envelope };
+        Ok(Verified::Enveloped(Event::table(envelope).payload))
+    }
+}
+
+/// A payload that is of its topic's schema, as it is stored: with the fingerprint of one.
+pub(crate) enum Verified<'p> {
+    AsItIs(&'p [u8]),
+    Enveloped(InPlace<'p, edgelog_record::Event<'p>>),
+}
+
+impl Payload for Verified<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::AsItIs(bytes) => Payload::len(bytes),
+            Self::Enveloped(envelope) => envelope.len(),
+        }
+    }
+
+    fn write(&self, to: &mut [u8]) {
+        match self {
+            Self::AsItIs(bytes) => bytes.write(to),
+            Self::Enveloped(envelope) => envelope.write(to),
+        }
     }
 }
 

@@ -58,13 +58,20 @@ impl View {
     }
 
     /// Takes in what the owner appended since. There is no signal between processes: a follower calls this a few times a second.
-    /// An image has no owner, so nothing comes.
+    /// An image has no owner, so nothing comes. When the folder holds another log by now, because somebody created it anew, reading goes on
+    /// at the new one's first record, and [`id`](Self::id) is another.
     ///
     /// # Errors
     ///
     /// [`OpenError`]: the log has gone, or cannot be read; the view stays as it was.
     pub fn refresh(&mut self) -> Result<(), OpenError> {
-        self.inner.refresh().map_err(|source| mount_error(&self.path, source))
+        let id = self.inner.id();
+        self.inner.refresh().map_err(|source| mount_error(&self.path, source))?;
+        if self.inner.id() != id {
+            // The offsets of the one say nothing about the other.
+            self.place = edgelog_core::Reader::at(0);
+        }
+        Ok(())
     }
 
     /// The process that owns the log right now, as it wrote itself down; `None` when nobody does, and for an image.

@@ -151,6 +151,58 @@ fn a_topic_with_a_schema_takes_no_other_events_and_its_fingerprint_travels_with_
     log.append("climate", &Event::new(b"21.5")).unwrap();
 }
 
+table! {
+    /// The envelope as a later version has it.
+    struct LaterEnvelope<'a> in "edgelog" id "EEV1" {
+        /// As it is.
+        0: payload: Option<Nested<'a>>,
+        /// As it is.
+        1: event_type: Option<&'a str>,
+        /// As it is.
+        2: schema_version: u16,
+        /// As it is.
+        3: source: Option<&'a str>,
+        /// As it is.
+        4: correlation_id: Option<&'a [u8]>,
+        /// As it is.
+        5: causation_id: Option<&'a [u8]>,
+        /// As it is.
+        6: trace: Option<record::TraceContext>,
+        /// As it is.
+        7: content_type: Option<&'a str>,
+        /// As it is.
+        8: schema_fingerprint: u64,
+        /// New.
+        9: region: Option<&'a str>,
+    }
+}
+
+#[test]
+fn an_envelope_that_tells_a_fingerprint_is_verified_and_stored_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path());
+    let fbs = Schema::of::<Reading<'_>>().to_string();
+    log.set_schema("climate", Some(TopicSchema::new(&fbs, |bytes| Reading::read(bytes).is_ok())));
+    let mut payload = [0; 128];
+    let length = reading().write(&mut payload).unwrap();
+    // Forwarded from a device that knows an older schema of the payload, and a later one of the envelope.
+    let envelope = LaterEnvelope {
+        payload: Some(Nested(&payload[..length])),
+        schema_fingerprint: 7,
+        region: Some("north"),
+        ..Default::default()
+    };
+    log.append("climate", &Event::table(envelope)).unwrap();
+    with_first(&log, |record| {
+        let Content::Envelope(seen) = record.content().unwrap() else { panic!("no envelope") };
+        assert_eq!(seen.schema_fingerprint, 7, "it was not written with the schema of the topic");
+        assert_eq!(LaterEnvelope::read(record.payload).unwrap().region, Some("north"));
+    });
+    let wrong = LaterEnvelope { payload: Some(Nested(b"21.5")), ..envelope };
+    let refused = log.append("climate", &Event::table(wrong));
+    assert!(matches!(refused, Err(AppendError::Invalid { what: Part::Payload })));
+}
+
 #[test]
 fn reading_an_event_allocates_and_copies_nothing_in_a_mapped_file() {
     let folder = tempfile::tempdir().unwrap();

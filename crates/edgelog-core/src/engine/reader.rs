@@ -4,7 +4,9 @@ use super::ahead::{Ahead, Budget, next_frame};
 use super::both;
 use super::medium::Medium;
 use super::ring::Ring;
-use super::segment::{Header, frame_into, presumed_header, read_header, with_control};
+use super::segment::{
+    Header, frame_into, presumed_header, read_header, told_generation, with_control,
+};
 use crate::error::ReadError;
 use crate::format::{Control, Kind, SegmentHeader};
 use crate::geometry::Geometry;
@@ -252,8 +254,17 @@ impl At {
             }
         }
         let until = ring.until(self.place.generation);
-        let Some(frame) = frame_into(medium, &self.place, until, buffer).await? else {
-            self.skip_invalid(medium, ring, until).await?;
+        let mut frame = frame_into(medium, &self.place, until, buffer).await?;
+        let mut is_there = true;
+        if frame.is_none() {
+            is_there = self.is_still_there(medium, ring).await?;
+            if is_there {
+                // Once more: the read was disturbed, or the medium met only now, with the header, what the owner put in this slot.
+                frame = frame_into(medium, &self.place, until, buffer).await?;
+            }
+        }
+        let Some(frame) = frame else {
+            self.skip_invalid(medium, ring, until, is_there).await?;
             return Ok(None);
         };
         let place = self.place;
@@ -281,14 +292,15 @@ impl At {
         with_control(medium, place, frame, take).await
     }
 
-    /// The end of the segment, bytes that a power cut tore, or damage.
+    /// The end of the segment, bytes that a power cut tore, or damage; or all that is known of the segment is gone.
     async fn skip_invalid<M: Medium>(
         &mut self,
         medium: &mut M,
         ring: &Ring,
         until: u32,
+        is_there: bool,
     ) -> Result<(), M::Error> {
-        if !self.is_still_there(medium).await? {
+        if !is_there {
             if self.is_newest(ring) {
                 // The whole ring went round since it was looked at: all that was known is gone.
                 self.place.position = until;
@@ -324,13 +336,23 @@ impl At {
     }
 
     /// Whether the segment is still the one that was entered, and was not recycled under a reader that does not own the log.
-    async fn is_still_there<M: Medium>(&self, medium: &mut M) -> Result<bool, M::Error> {
+    async fn is_still_there<M: Medium>(
+        &self,
+        medium: &mut M,
+        ring: &Ring,
+    ) -> Result<bool, M::Error> {
         let slot = medium.geometry().slot(self.place.generation);
         Ok(match read_header(medium, slot).await? {
             Header::Valid(header) => {
                 header.log == self.place.log && header.generation == self.place.generation
             }
-            // Being recycled at this moment, or rotten; frames are believed by their own CRC in any case.
+            // Erased, for its next use.
+            Header::Dirty { blank: true } => false,
+            // It was whole when the reader came (that of the newest segment is known without a look): what tells another generation now is
+            // the header of the next use, half written. Otherwise it is rotten, and its frames are not.
+            _ if !self.place.is_headless && !self.is_newest(ring) => {
+                told_generation(medium, slot).await? == self.place.generation
+            }
             _ => true,
         })
     }

@@ -22,7 +22,7 @@ pub(crate) struct Ring {
 }
 
 /// How often a view looks for the newest segment while a writer recycles one after the other.
-const SURVEYS: u32 = 8;
+pub(crate) const SURVEYS: u32 = 8;
 
 /// Rings of at most this many segments are read whole: searching them would not read less.
 const LINEAR_MAX: u32 = 16;

@@ -94,11 +94,17 @@ pub(crate) async fn presumed_header<M: Medium>(
 ) -> Result<SegmentHeader, M::Error> {
     let none = SegmentHeader::presumed_behind(place, 0);
     let slot = medium.geometry().slot(none.generation);
-    let mut told = [0; 8];
-    read(medium, slot, SegmentHeader::GENERATION_AT, &mut told).await?;
-    let is_opened = u64::from_le_bytes(told) == none.generation;
+    let is_opened = told_generation(medium, slot).await? == none.generation;
     let refused = if is_opened { REFUSED_UNKNOWN } else { 0 };
     Ok(SegmentHeader::presumed_behind(place, refused))
+}
+
+/// The generation that the start of `slot` tells, whether its header is whole or not.
+#[both(AFIT)]
+pub(crate) async fn told_generation<M: Medium>(medium: &mut M, slot: u32) -> Result<u64, M::Error> {
+    let mut told = [0; 8];
+    read(medium, slot, SegmentHeader::GENERATION_AT, &mut told).await?;
+    Ok(u64::from_le_bytes(told))
 }
 
 /// Records that a header which is gone may have told of as refused: as many as the low half of an offset, in a long frame, tells apart.

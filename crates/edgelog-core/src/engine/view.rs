@@ -5,7 +5,7 @@ use super::both;
 use super::medium::Medium;
 use super::mount::{AtInvalid, Mounted, follow_headless, mount, walk};
 use super::reader::{Reader, seek_time};
-use super::ring::Ring;
+use super::ring::{Ring, SURVEYS};
 use super::segment::read_snapshot;
 use crate::error::{MountError, ReadError};
 use crate::geometry::Geometry;
@@ -43,7 +43,15 @@ impl<M: Medium> LogView<M> {
     /// As [`open`](Self::open); the view stays as it was.
     pub async fn refresh(&mut self) -> Result<(), MountError<M::Error>> {
         let Self { medium, mounted, state: known } = self;
-        let mut ring = Ring::survey(medium).await?;
+        let mut surveyed = Ring::survey(medium).await;
+        // There was a log: of two segments each may have been the one that is being recycled when it was looked at.
+        for _ in 1..SURVEYS {
+            if !matches!(surveyed, Err(MountError::NoLog { .. })) {
+                break;
+            }
+            surveyed = Ring::survey(medium).await;
+        }
+        let mut ring = surveyed?;
         if ring.newest.log != mounted.ring.newest.log {
             let mut state = Memory::new();
             *mounted = mount(medium, &mut state).await?;
