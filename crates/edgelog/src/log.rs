@@ -155,9 +155,9 @@ impl Log {
         let mut composed = Vec::new();
         for event in events {
             let mut bytes = Vec::new();
-            let envelope = schema.envelope(&event.payload, &mut bytes)?;
-            let mut stored = vec![0; envelope.len()];
-            envelope.write(&mut stored);
+            let verified = schema.verified(&event.payload, &mut bytes)?;
+            let mut stored = vec![0; verified.len()];
+            verified.write(&mut stored);
             composed.push(stored);
         }
         let stored = events.iter().zip(&composed);
