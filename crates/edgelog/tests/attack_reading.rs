@@ -22,6 +22,8 @@ fn append(log: &Log, count: u64) {
         let next = log.status().unwrap().visible;
         log.append("numbers", &Event::new(&next.to_le_bytes().repeat(50))).unwrap();
     }
+    // A view sees what is in the files.
+    log.sync().unwrap();
 }
 
 fn check(item: Option<Item<'_>>, offset: u64) {
