@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "edgelog-uplink",
             "flatbuffers",
             "getrandom",
+            "rustix",
         ],
     ),
     (

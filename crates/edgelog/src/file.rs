@@ -8,6 +8,7 @@ use edgelog_core::{
     Geometry, HEADER_LEN_MAX, LogId, Medium, MountError, SEGMENT_MAGIC, stored_header,
 };
 use edgelog_map::may_rewrite;
+use rustix::fs::{FallocateFlags, fallocate};
 use std::cell::OnceCell;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -36,6 +37,8 @@ pub(crate) struct FileMedium {
     maps: Maps,
     tail: Tail,
     syncs: Syncs,
+    /// The slot that is appended to, where its written bytes end, and up to where its space was settled.
+    settled: (u32, u64, u64),
 }
 
 #[derive(Debug)]
@@ -50,6 +53,11 @@ struct OpenSegment {
 const OPEN_MAX: usize = 32;
 /// Files that a reader keeps open besides those it has mapped: of the segment that it reads, and of the next one. There may be many readers.
 const READER_OPEN_MAX: usize = 2;
+
+/// What file systems set aside at once.
+const PAGE_LEN: u64 = 4096;
+/// So much space is settled at once, when less than a quarter of it is left.
+const SETTLE_LEN: u64 = 1 << 20;
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,7 +92,8 @@ impl FileMedium {
         let maps = Maps::new(&geometry);
         let (tail, syncs) = (Tail::default(), Syncs::default());
         let (open, log) = (Vec::new(), OnceCell::new());
-        Self { directory, geometry, access, open, log, lock, maps, tail, syncs }
+        let settled = (0, 0, 0);
+        Self { directory, geometry, access, open, log, lock, maps, tail, syncs, settled }
     }
 
     /// Writes what was programmed so far to its file, where other processes see it. Waits for a sync that runs.
@@ -101,6 +110,8 @@ impl FileMedium {
             Some(open) => {
                 open.unsynced = true;
                 let file = Arc::clone(&open.file);
+                let settled = if self.settled.0 == slot { self.settled.2 } else { 0 };
+                self.settled = (slot, self.tail.end(), settled);
                 self.tail.write_to(&file)
             }
             None => Err(io::ErrorKind::NotFound.into()),
@@ -115,6 +126,7 @@ impl FileMedium {
     /// frame may say that everything before it is durable.
     pub(crate) fn begin_sync(&mut self) -> Result<Sync, FileError> {
         self.write_out()?;
+        self.settle_ahead();
         self.check_ownership()?;
         let mut files = Vec::new();
         for open in self.open.iter_mut().filter(|open| open.unsynced) {
@@ -123,6 +135,23 @@ impl FileMedium {
             files.push((path, Arc::clone(&open.file)));
         }
         Ok(self.syncs.begin(files))
+    }
+
+    /// Who syncs often pays for new space each time: this pays for much of it at once.
+    fn settle_ahead(&mut self) {
+        let (slot, written, settled) = self.settled;
+        let size = u64::from(self.geometry.segment_size());
+        let from = written.max(settled).next_multiple_of(PAGE_LEN);
+        if self.geometry.erased() != 0 || from >= size || from > written + SETTLE_LEN / 4 {
+            return;
+        }
+        let until = (from + SETTLE_LEN).min(size);
+        // For speed alone: without it syncs take longer.
+        if let Ok(Some(open)) = self.segment(slot)
+            && settle(&open.file, from, until).is_ok()
+        {
+            self.settled.2 = until;
+        }
     }
 
     /// The syncs of this medium, to be waited for without it.
@@ -254,7 +283,7 @@ impl FileMedium {
         let file = created.map_err(|error| FileError::new("create", &new, error))?;
         let size = u64::from(self.geometry.segment_size());
         let erased = self.geometry.erased();
-        let filled = fill(&file, 0, size, erased).and_then(|()| file.sync_all());
+        let filled = erase(&file, size, erased).and_then(|()| file.sync_all());
         if let Err(error) = filled {
             // Half a segment is of no use and holds space that the user needs.
             let _ = fs::remove_file(&new);
@@ -346,7 +375,7 @@ impl Medium for FileMedium {
                     Some(_unread) => {
                         let file = &open.file;
                         file.set_len(size)
-                            .and_then(|()| fill(file, 0, size, erased))
+                            .and_then(|()| erase(file, size, erased))
                             .map_err(failed)?;
                         true
                     }
@@ -415,6 +444,26 @@ fn segment_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
     paths.sort();
     Ok(paths)
+}
+
+/// Makes all of a file read as erased, with its space set aside: by the file system where it can, which writes no byte.
+fn erase(file: &File, size: u64, erased: u8) -> io::Result<()> {
+    if erased == 0 && fallocate(file, FallocateFlags::ZERO_RANGE, 0, size).is_ok() {
+        return Ok(());
+    }
+    fill(file, 0, size, erased)
+}
+
+/// Writes zeros where zeros are, from `at` up to `until`: space that was only set aside costs each later sync a change of the file system's
+/// own tables, which is as dear as the sync. What is not zero stays as it is.
+pub(crate) fn settle(file: &File, at: u64, until: u64) -> io::Result<()> {
+    let length = usize::try_from(until.saturating_sub(at)).unwrap_or(0);
+    let mut bytes = vec![0; length];
+    let read = read_full(file, &mut bytes, at)?;
+    if bytes.iter().all(|&byte| byte == 0) {
+        file.write_all_at(bytes.get(..read).unwrap_or_default(), at)?;
+    }
+    Ok(())
 }
 
 /// Writes `value` from `at` up to `until`.

@@ -53,6 +53,11 @@ impl Tail {
         }
     }
 
+    /// Where what is kept ends in its file.
+    pub(crate) fn end(&self) -> u64 {
+        u64::from(self.start) + self.bytes.len() as u64
+    }
+
     pub(crate) const fn slot(&self) -> u32 {
         self.slot
     }
