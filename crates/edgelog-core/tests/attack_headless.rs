@@ -6,7 +6,7 @@ mod common;
 mod format;
 
 use common::{Bytes, Met, Rng, TestLog, adds_up, create, mount, put, read_from, view_from};
-use edgelog_core::{BackReader, FullPolicy, Item, LogView, Reader};
+use edgelog_core::{BackReader, FullPolicy, Geometry, Item, LogView, Medium, Reader};
 use format::{u32_at, u64_at};
 use std::collections::BTreeMap;
 
@@ -177,5 +177,56 @@ fn campaign(seed: u64) {
 fn headers_that_are_lost_cost_no_record_behind_the_first_one_that_is_left() {
     for seed in 0..600 {
         campaign(seed);
+    }
+}
+
+/// One header, and nothing else in as many slots as there can be.
+#[derive(Debug)]
+struct Vast(Vec<u8>, Geometry);
+
+impl Medium for Vast {
+    type Error = core::convert::Infallible;
+
+    fn geometry(&self) -> Geometry {
+        self.1
+    }
+
+    fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        bytes.fill(0);
+        if slot == 0 && position == 0 {
+            let length = bytes.len().min(self.0.len());
+            bytes[..length].copy_from_slice(&self.0[..length]);
+        }
+        Ok(())
+    }
+
+    fn program(&mut self, _: u32, _: u32, _: &[u8]) -> Result<(), Self::Error> {
+        panic!("a view writes nothing")
+    }
+
+    fn erase(&mut self, _: u32) -> Result<(), Self::Error> {
+        panic!("a view writes nothing")
+    }
+
+    fn sync(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_header_that_tells_as_many_segments_as_there_can_be_is_opened_as_fast_as_any() {
+    for segment_count in [u32::MAX, u32::MAX - 1, 1 << 31, (1 << 31) + 1] {
+        let header = format::Header {
+            log: [7; 16],
+            segment_size: SIZE as u32,
+            segment_count,
+            generation: 0,
+            base_offset: 0,
+            base_time: 0,
+            epoch: 1,
+        };
+        let geometry = Geometry::new(SIZE as u32, segment_count, 1, 0).unwrap();
+        let view = LogView::open(Vast(header.bytes(), geometry)).unwrap();
+        assert_eq!(view.visible(), 0);
     }
 }

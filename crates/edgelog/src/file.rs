@@ -211,13 +211,10 @@ impl FileMedium {
 
     /// Removes what a crash left of segments that were being created: their slots may never need a new file again.
     pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
-        for slot in 0..self.geometry.segment_count() {
-            let new = self.path(slot).with_extension("new");
-            match fs::remove_file(&new) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(FileError::new("remove", &new, error));
-                }
-                _ => {}
+        for path in files_with("new", &self.directory)? {
+            let slot = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+            if slot.is_some_and(|slot| self.path(slot).with_extension("new") == path) {
+                fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }
         Ok(())
@@ -433,6 +430,11 @@ fn owns(file: &File, log: Option<LogId>, erased: u8, path: &Path) -> Result<bool
 
 /// The segment files of a directory, by slot; none where there is no directory.
 fn segment_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
+    files_with("seg", directory)
+}
+
+/// The files of a directory with this extension, by name; none where there is no directory.
+fn files_with(extension: &str, directory: &Path) -> Result<Vec<PathBuf>, FileError> {
     let failed = |error| FileError::new("read the folder", directory, error);
     let listing = match fs::read_dir(directory) {
         Ok(listing) => listing,
@@ -441,7 +443,7 @@ fn segment_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
     };
     let paths: io::Result<Vec<PathBuf>> = listing.map(|entry| Ok(entry?.path())).collect();
     let mut paths = paths.map_err(failed)?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    paths.retain(|path| path.extension().is_some_and(|it| it == extension));
     paths.sort();
     Ok(paths)
 }

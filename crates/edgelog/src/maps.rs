@@ -2,17 +2,15 @@
 
 use edgelog_core::Geometry;
 use edgelog_map::MappedFile;
-use std::cell::{OnceCell, RefCell};
-use std::collections::VecDeque;
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 
-/// Segments by slot, each mapped when it is first asked for.
+/// Segments, each mapped when it is first asked for.
 #[derive(Debug)]
 pub(crate) struct Maps {
-    slots: Vec<OnceCell<Mapping>>,
-    /// The mapped slots, in the order in which they were.
-    mapped: RefCell<VecDeque<u32>>,
+    /// Slots and what is mapped of them, in the order in which they were, and then nothing. Not one for each slot: a ring may have billions.
+    mapped: [OnceCell<(u32, Mapping)>; PLACES],
     segment_size: usize,
 }
 
@@ -25,28 +23,28 @@ enum Mapping {
     Refused,
 }
 
-/// Segments that stay mapped when another one is looked at: the one that is read. Each keeps its file from being recycled in place, and on
-/// a disk that is full its space from the log.
-const MAPPED_MAX: usize = 1;
+/// Segments that are mapped before another one is [looked at](Maps::forget): the one that is read, the next, and some to spare. Beyond
+/// these they are read through a buffer.
+const PLACES: usize = 4;
 
 impl Maps {
     pub(crate) fn new(geometry: &Geometry) -> Self {
-        let count = usize::try_from(geometry.segment_count()).unwrap_or(0);
         let segment_size = usize::try_from(geometry.segment_size()).unwrap_or(usize::MAX);
-        let slots = std::iter::repeat_with(OnceCell::new).take(count).collect();
-        Self { slots, mapped: RefCell::default(), segment_size }
+        Self { mapped: Default::default(), segment_size }
     }
 
     /// The bytes of a slot; no bytes for a file that is missing, and nothing for one that cannot be mapped.
     pub(crate) fn get(&self, slot: u32, open: impl FnOnce() -> io::Result<File>) -> Option<&[u8]> {
-        let cell = self.slots.get(usize::try_from(slot).ok()?)?;
-        let mapping = cell.get_or_init(|| {
-            self.mapped.borrow_mut().push_back(slot);
-            match open().and_then(|file| MappedFile::new(file, self.segment_size)) {
+        // The slot's place, or the first free one.
+        let place = self.mapped.iter().find(|it| it.get().is_none_or(|&(known, _)| known == slot));
+        let (_, mapping) = place?.get_or_init(|| {
+            let file = open().and_then(|file| MappedFile::new(file, self.segment_size));
+            let mapping = match file {
                 Ok(file) => Mapping::File(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Mapping::Missing,
                 Err(_) => Mapping::Refused,
-            }
+            };
+            (slot, mapping)
         });
         match mapping {
             Mapping::File(file) => Some(file.bytes()),
@@ -55,16 +53,12 @@ impl Maps {
         }
     }
 
-    /// The slot may hold another file by now. Lets go of the segments that were mapped longest ago, too.
+    /// The slot may hold another file by now. Of the others the one that was mapped last is kept: it is being read. Each keeps its file from
+    /// being recycled in place, and on a disk that is full its space from the log.
     pub(crate) fn forget(&mut self, slot: u32) {
-        let mapped = self.mapped.get_mut();
-        mapped.retain(|&known| known != slot);
-        let longest = mapped.len().saturating_sub(MAPPED_MAX);
-        for slot in mapped.drain(..longest).chain([slot]) {
-            if let Some(cell) = usize::try_from(slot).ok().and_then(|slot| self.slots.get_mut(slot))
-            {
-                cell.take();
-            }
-        }
+        let mapped = self.mapped.iter_mut().filter_map(OnceCell::take);
+        let last = mapped.filter(|&(known, _)| known != slot).last();
+        let [first, ..] = &mut self.mapped;
+        *first = last.map_or_else(OnceCell::new, OnceCell::from);
     }
 }

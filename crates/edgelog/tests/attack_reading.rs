@@ -199,3 +199,19 @@ fn follow(item: Option<Item<'_>>, next: u64) -> u64 {
         }
     }
 }
+
+#[test]
+fn a_reader_of_a_ring_of_very_many_segments_takes_no_memory_for_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = ring(folder.path(), 200_000);
+    append(&log, 100);
+    let counted = allocation_counter::measure(|| {
+        let mut reader = log.reader(Start::Earliest).unwrap();
+        let mut view = View::open(folder.path(), Start::Earliest).unwrap();
+        for offset in 0..100 {
+            check(reader.next().unwrap(), offset);
+            check(view.next().unwrap(), offset);
+        }
+    });
+    assert!(counted.bytes_max < 1 << 20, "{} bytes", counted.bytes_max);
+}

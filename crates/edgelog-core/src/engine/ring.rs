@@ -182,8 +182,9 @@ async fn search<M: Medium>(medium: &mut M) -> Result<Option<u64>, M::Error> {
         if lap != 0 && unreadable == READY_MAX {
             return Ok(None);
         }
-        behind += step;
-        step += if lap == 0 { step } else { 0 };
+        // A ring may have as many slots as there are numbers.
+        behind = behind.saturating_add(step);
+        step = if lap == 0 { step.saturating_mul(2) } else { step };
     }
     Ok(Some(newest))
 }
