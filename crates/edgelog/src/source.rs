@@ -11,7 +11,7 @@ use std::path::Path;
 /// A medium that is only read.
 #[derive(Debug)]
 pub(crate) enum Source {
-    Folder(FileMedium),
+    Folder(Box<FileMedium>),
     Image(ImageMedium),
 }
 
@@ -31,7 +31,7 @@ fn mount_folder(path: &Path) -> Result<LogView<Source>, OpenError> {
     let Stored { geometry: Some(geometry), files, .. } = stored else {
         return Err(stored.refusal(path));
     };
-    let medium = Source::Folder(FileMedium::new(path, geometry, None));
+    let medium = Source::Folder(Box::new(FileMedium::new(path, geometry, None)));
     LogView::open(medium).map_err(|source| match source {
         MountError::NoLog { .. } => OpenError::NotALog { path: path.to_owned(), files },
         source => mount_error(path, source),
