@@ -280,15 +280,27 @@ pub fn records(met: &[Met], from: u64) -> Vec<&Found> {
     records.collect()
 }
 
-/// Every record stands in a frame of a valid segment, whose checksum holds for the epoch in the record's name; later records stand behind.
+/// Every record stands in a frame of a segment, whose checksum holds for the epoch in the record's name; later records stand behind.
 fn all_hold(geometry: &Geometry, image: &[u8], met: &[Met]) {
     let size = geometry.segment_size() as usize;
-    let mut segments: Vec<_> = image
+    let slots: Vec<_> = image
         .chunks(size)
         .enumerate()
-        .filter_map(|(slot, segment)| Some((layout::header(segment, geometry, slot)?, segment)))
+        .map(|(slot, segment)| (slot, segment, layout::header(segment, geometry, slot)))
         .collect();
+    let valid: Vec<_> = slots.iter().filter_map(|(_, _, header)| *header).collect();
+    let mut segments = Vec::new();
+    for (slot, segment, header) in slots {
+        match header {
+            Some(header) => segments.push((header, segment)),
+            None => {
+                let lost = valid.iter().flat_map(|known| headers_lost(known, geometry, slot));
+                segments.extend(lost.map(|header| (header, segment)));
+            }
+        }
+    }
     segments.sort_by_key(|(header, _)| header.generation);
+    segments.dedup_by_key(|(header, segment)| (header.log, header.generation, segment.as_ptr()));
     let mut places = segments.iter().flat_map(|(header, segment)| {
         let at = (header.first_frame..size).step_by(geometry.align() as usize);
         at.filter_map(|at| Some((*header, *segment, layout::frame(segment, geometry, at)?)))
@@ -300,4 +312,16 @@ fn all_hold(geometry: &Geometry, image: &[u8], met: &[Met]) {
         });
         assert!(holds, "no frame behind those of earlier records holds {record:?}");
     }
+}
+
+/// What the header of a segment may have been that lost it, beside a segment that has not: of its log, in its lap of the ring or in the
+/// one before or behind. Where the first frame stands and what times count from is not known.
+fn headers_lost(known: &Header, geometry: &Geometry, slot: usize) -> impl Iterator<Item = Header> {
+    let count = u64::from(geometry.segment_count());
+    let lap = known.generation / count;
+    let laps = lap.saturating_sub(1)..=lap.saturating_add(1);
+    let generations = laps.map(move |lap| (lap * count).saturating_add(slot as u64));
+    let unknown =
+        Header { base_offset: 0, base_time: 0, epoch: 0, refused: 0, first_frame: 0, ..*known };
+    generations.map(move |generation| Header { generation, ..unknown })
 }
