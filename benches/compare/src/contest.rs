@@ -1,0 +1,168 @@
+//! Subjects taking turns.
+
+use crate::stats::median;
+use crate::turn::{Outcome, Subject, Work};
+use crate::{records::BATCH, records::Kind};
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Rounds that count; one that warms up comes before them.
+const ROUNDS: usize = 5;
+/// Seconds that a turn is to take.
+const TURN_SECONDS: f64 = 0.4;
+/// Records that a turn appends at the most.
+const RECORDS_MAX: f64 = 2e6;
+
+/// Where a turn finds its folder.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// Nothing is there yet, and nothing stays.
+    New,
+    /// In this folder, as it is.
+    In(PathBuf),
+    /// In a copy of this folder: the turn changes what it finds.
+    CopyOf(PathBuf),
+}
+
+/// How much is done in a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Amount {
+    /// As much as takes 0.4 seconds, found out from this much.
+    From(usize),
+    Exactly(usize),
+}
+
+/// One that takes part.
+#[derive(Clone, Debug)]
+pub(crate) struct Entrant {
+    pub(crate) subject: Subject,
+    pub(crate) work: Work,
+    pub(crate) records: Kind,
+    pub(crate) place: Place,
+    pub(crate) amount: Amount,
+}
+
+/// An entrant's outcomes, a round each.
+pub(crate) type Outcomes = Vec<Outcome>;
+
+/// The folder that everything happens in.
+pub(crate) struct Arena {
+    folder: tempfile::TempDir,
+}
+
+impl Arena {
+    /// In a new folder below `under`, which is removed in the end.
+    pub(crate) fn new(under: &Path) -> Result<Self> {
+        fs::create_dir_all(under)?;
+        Ok(Self { folder: tempfile::Builder::new().prefix("compare-").tempdir_in(under)? })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A new empty folder.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.path().join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir(&folder)?;
+        Ok(folder)
+    }
+
+    /// The outcomes of all, by entrant and round. Each round begins with another.
+    pub(crate) fn rounds(&self, what: &str, entrants: &[Entrant]) -> Result<Vec<Outcomes>> {
+        eprint!("{what}: ");
+        let mut counts = Vec::new();
+        for entrant in entrants {
+            let (first, exact) = match entrant.amount {
+                Amount::From(first) => (first, false),
+                Amount::Exactly(count) => (count, true),
+            };
+            let outcome = self.turn(entrant, first)?;
+            let wanted = first as f64 * TURN_SECONDS / outcome.seconds.max(1e-6);
+            counts.push(if exact { first } else { rounded(wanted.min(RECORDS_MAX), entrant.work) });
+        }
+        let mut outcomes = vec![Outcomes::new(); entrants.len()];
+        for round in 0..ROUNDS {
+            eprint!("{} ", round + 1);
+            for turn in 0..entrants.len() {
+                let at = (round + turn) % entrants.len();
+                outcomes[at].push(self.turn(&entrants[at], counts[at])?);
+            }
+        }
+        eprintln!();
+        Ok(outcomes)
+    }
+
+    pub(crate) fn turn(&self, entrant: &Entrant, count: usize) -> Result<Outcome> {
+        let folder = match &entrant.place {
+            Place::New => self.folder("turn")?,
+            Place::In(folder) => folder.clone(),
+            Place::CopyOf(folder) => {
+                let copy = self.folder("turn")?;
+                copy_all(folder, &copy)?;
+                copy
+            }
+        };
+        let outcome = process(entrant, count, &folder)?;
+        if !matches!(entrant.place, Place::In(_)) {
+            fs::remove_dir_all(&folder)?;
+        }
+        Ok(outcome)
+    }
+}
+
+/// The name of a variant on the command line.
+pub(crate) fn name(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// The medians over the rounds of `ours` divided by `theirs`, and the least and the largest.
+pub(crate) fn ratio(
+    ours: &Outcomes,
+    theirs: &Outcomes,
+    of: impl Fn(&Outcome) -> f64,
+) -> (f64, f64, f64) {
+    let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| of(a) / of(b)).collect();
+    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let largest = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    (median(ratios), least, largest)
+}
+
+fn rounded(count: f64, work: Work) -> usize {
+    let count = count.max(1.0) as usize;
+    match work {
+        Work::AppendEach | Work::AppendBatch => count.next_multiple_of(BATCH),
+        Work::Sync100 => count.next_multiple_of(crate::records::SYNCED),
+        _ => count,
+    }
+}
+
+/// A turn in a process of its own.
+fn process(entrant: &Entrant, count: usize, folder: &Path) -> Result<Outcome> {
+    let Entrant { subject, work, records, .. } = entrant;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["turn", "--subject", &name(subject), "--work", &name(work)]);
+    command.args(["--records", &name(records), "--count", &count.to_string(), "--folder"]);
+    command.arg(folder);
+    // This is how it is told its folder.
+    command.env("WALRUS_DATA_DIR", folder.join("walrus")).env("WALRUS_QUIET", "1");
+    let output = command.stderr(Stdio::inherit()).output()?;
+    // It always ends by a kill, so what it printed decides.
+    Outcome::parse(&String::from_utf8_lossy(&output.stdout))
+        .with_context(|| format!("{} failed at {}", name(subject), name(work)))
+}
+
+/// Copies the files, and leaves their holes.
+fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    let mut copy = Command::new("cp");
+    copy.args(["-r", "--sparse=always"]).arg(from.join(".")).arg(to);
+    let status = copy.status().context("cannot run cp")?;
+    anyhow::ensure!(status.success(), "cannot copy {}", from.display());
+    Ok(())
+}

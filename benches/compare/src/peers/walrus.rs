@@ -1,0 +1,47 @@
+//! walrus-rust: a write-ahead log with topics. It takes its folder from the environment variable `WALRUS_DATA_DIR`.
+
+use crate::store::{Plan, Purpose, Seen, Store};
+use anyhow::Result;
+use walrus_rust::{FsyncSchedule, ReadConsistency, Walrus as Wal};
+
+const TOPIC: &str = "bench";
+/// Bytes that are read at once.
+const READ: usize = 1 << 20;
+
+pub(crate) struct Walrus(Wal);
+
+impl Store for Walrus {
+    fn open(plan: Plan<'_>) -> Result<Self> {
+        let durable = plan.purpose == Purpose::Durable;
+        let schedule = if durable { FsyncSchedule::SyncEach } else { FsyncSchedule::NoFsync };
+        // How far it read is not to be stored.
+        let consistency = ReadConsistency::AtLeastOnce { persist_every: u32::MAX };
+        Ok(Self(Wal::with_consistency_and_schedule(consistency, schedule)?))
+    }
+
+    fn append(&self, record: &[u8]) -> Result<()> {
+        Ok(self.0.append_for_topic(TOPIC, record)?)
+    }
+
+    /// Always durable.
+    fn append_all(&self, records: &[&[u8]]) -> Result<()> {
+        Ok(self.0.batch_append_for_topic(TOPIC, records)?)
+    }
+
+    fn keep(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn read(&self) -> Result<Seen> {
+        let mut seen = Seen::default();
+        loop {
+            let entries = self.0.batch_read_for_topic(TOPIC, READ, true)?;
+            for entry in &entries {
+                seen.see(&entry.data);
+            }
+            if entries.is_empty() {
+                return Ok(seen);
+            }
+        }
+    }
+}
