@@ -13,6 +13,8 @@ use std::process::{Command, Stdio};
 const ROUNDS: usize = 5;
 /// Seconds that a turn is to take.
 const TURN_SECONDS: f64 = 0.4;
+/// And at the most, where the amount is part of the figure.
+const TURN_SECONDS_MAX: f64 = 1.0;
 /// Records that a turn appends at the most.
 const RECORDS_MAX: f64 = 2e6;
 
@@ -33,6 +35,8 @@ pub(crate) enum Amount {
     /// As much as takes 0.4 seconds, found out from this much.
     From(usize),
     Exactly(usize),
+    /// At the most this much, and less where a tenth of it shows that it would take longer than a second.
+    AtMost(usize),
 }
 
 /// One that takes part.
@@ -77,16 +81,8 @@ impl Arena {
     /// The outcomes of all, by entrant and round. Each round begins with another.
     pub(crate) fn rounds(&self, what: &str, entrants: &[Entrant]) -> Result<Vec<Outcomes>> {
         eprint!("{what}: ");
-        let mut counts = Vec::new();
-        for entrant in entrants {
-            let (first, exact) = match entrant.amount {
-                Amount::From(first) => (first, false),
-                Amount::Exactly(count) => (count, true),
-            };
-            let outcome = self.turn(entrant, first)?;
-            let wanted = first as f64 * TURN_SECONDS / outcome.seconds.max(1e-6);
-            counts.push(if exact { first } else { rounded(wanted.min(RECORDS_MAX), entrant.work) });
-        }
+        let counts: Vec<usize> =
+            entrants.iter().map(|entrant| self.warm_up(entrant)).collect::<Result<_>>()?;
         let mut outcomes = vec![Outcomes::new(); entrants.len()];
         for round in 0..ROUNDS {
             eprint!("{} ", round + 1);
@@ -97,6 +93,18 @@ impl Arena {
         }
         eprintln!();
         Ok(outcomes)
+    }
+
+    /// A turn that does not count; gives how much those are to do that do.
+    fn warm_up(&self, entrant: &Entrant) -> Result<usize> {
+        let (first, seconds, most) = match entrant.amount {
+            Amount::From(first) => (first, TURN_SECONDS, RECORDS_MAX),
+            Amount::Exactly(count) => (count, f64::INFINITY, count as f64),
+            Amount::AtMost(count) => (count / 10, TURN_SECONDS_MAX, count as f64),
+        };
+        let outcome = self.turn(entrant, first)?;
+        let wanted = first as f64 * seconds / outcome.seconds.max(1e-6);
+        Ok(rounded(wanted.min(most), entrant.work))
     }
 
     pub(crate) fn turn(&self, entrant: &Entrant, count: usize) -> Result<Outcome> {
@@ -122,16 +130,44 @@ pub(crate) fn name(value: &impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-/// The medians over the rounds of `ours` divided by `theirs`, and the least and the largest.
-pub(crate) fn ratio(
-    ours: &Outcomes,
-    theirs: &Outcomes,
-    of: impl Fn(&Outcome) -> f64,
-) -> (f64, f64, f64) {
-    let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| of(a) / of(b)).collect();
-    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-    let largest = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    (median(ratios), least, largest)
+/// How two compare over the rounds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ratio {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) largest: f64,
+    /// The best round of the one divided by the best of the other: what others do on the machine only slows down.
+    pub(crate) best: f64,
+}
+
+impl Ratio {
+    /// Of `ours` to `theirs`, of which more is better or less.
+    pub(crate) fn new(ours: &[f64], theirs: &[f64], more_is_better: bool) -> Self {
+        let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a / b).collect();
+        let best = |values| if more_is_better { largest(values) } else { least(values) };
+        Self {
+            median: median(ratios.iter().copied()),
+            least: least(&ratios),
+            largest: largest(&ratios),
+            best: best(ours) / best(theirs),
+        }
+    }
+
+    /// Prints it as a figure, with what else there is to say.
+    pub(crate) fn print(&self, figure: &str, detail: &str) {
+        let Self { median, least, largest, best } = self;
+        println!("{figure} = {median:.3}");
+        let separator = if detail.is_empty() { "" } else { "; " };
+        println!("#   {least:.3} to {largest:.3}, best to best {best:.3}{separator}{detail}");
+    }
+}
+
+fn least(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
 fn rounded(count: f64, work: Work) -> usize {

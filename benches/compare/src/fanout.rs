@@ -1,6 +1,6 @@
 //! One producer and many consumers in a process: through the log, and through a channel to each.
 
-use crate::contest::Arena;
+use crate::contest::{Arena, Ratio};
 use crate::edgelog::Bus;
 use crate::stats::{median, quantile};
 use anyhow::{Context, Result, bail};
@@ -57,13 +57,6 @@ const TURNS: [(Way, usize); 6] = [
 pub(crate) fn print(arguments: &Arguments) -> Result<()> {
     let arena = Arena::new(&arguments.folder)?;
     let rates = rates(&arena)?;
-    let of = |way: usize, against: usize| {
-        let ratios = rates[way].iter().zip(&rates[against]).map(|(a, b)| a / b);
-        let ratios: Vec<f64> = ratios.collect();
-        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let largest = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        (median(ratios), least, largest)
-    };
     println!(
         "# One thread appends records of 256 bytes, one a call, and n others read each byte of all of them; records/s until the last has the last. The log\n\
          # writes them to its files, unsynced. A channel of {CHANNEL} to each consumer takes Arc<[u8; 256]>: nothing is kept, and the producer waits for the\n\
@@ -79,8 +72,7 @@ pub(crate) fn print(arguments: &Arguments) -> Result<()> {
     for (figure, way, against) in
         [("fanout.n8.vs_crossbeam_channel", 3, 5), ("fanout.n8.vs_n1", 3, 0)]
     {
-        let (ratio, least, largest) = of(way, against);
-        println!("{figure} = {ratio:.3}\n#   {least:.3} to {largest:.3}");
+        Ratio::new(&rates[way], &rates[against], true).print(figure, "");
     }
     println!(
         "\n# from before the append until the one sleeping consumer has the record, and from before the wake-up of a bare futex until its sleeper runs;\n\
