@@ -1,5 +1,6 @@
 //! The figures of a log on a host, and of fan-out in a process: from `benches/compare`.
 
+use super::Saving;
 use crate::cargo::{cargo, target_directory, workspace};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -20,6 +21,8 @@ pub struct HostArguments {
     /// GiB in the larger of the two logs whose memory is compared
     #[arg(long, default_value_t = 1)]
     large_gib: u32,
+    #[command(flatten)]
+    pub(super) saving: Saving,
 }
 
 /// Everything of a host's log, as it is printed.
@@ -43,7 +46,7 @@ pub(super) fn fanout() -> Result<String> {
     figures(bench, false)
 }
 
-/// What builds the bench and runs it. The name of a figure's group is to follow.
+/// What builds the bench and runs it; the name of what it is to measure has to follow.
 fn bench(with_rocksdb: bool) -> Result<Command> {
     let target = target_directory()?.join("benches");
     let mut bench = cargo();

@@ -7,9 +7,10 @@ mod flash;
 mod record;
 mod results;
 
+pub use compare::HostArguments;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use compare::HostArguments;
 
 /// What is measured.
 #[derive(Clone, Debug, Subcommand)]
@@ -19,12 +20,7 @@ pub enum BenchCommand {
     /// Writing and reading an event beside other encodings, and its code on a Cortex-M4
     Record(Saving),
     /// Appending, syncing, reading and opening on a host, beside plain loops and eight other logs and stores
-    Host {
-        #[command(flatten)]
-        arguments: HostArguments,
-        #[command(flatten)]
-        saving: Saving,
-    },
+    Host(HostArguments),
     /// One producer and many consumers in a process, beside channels
     Fanout(Saving),
 }
@@ -46,8 +42,8 @@ impl BenchCommand {
     pub fn run(self) -> Result<()> {
         match self {
             Self::Record(saving) => results::tell("record", &record::figures()?, saving.save),
-            Self::Host { arguments, saving } => {
-                results::tell("host", &compare::host(&arguments)?, saving.save)
+            Self::Host(arguments) => {
+                results::tell("host", &compare::host(&arguments)?, arguments.saving.save)
             }
             Self::Fanout(saving) => results::tell("fanout", &compare::fanout()?, saving.save),
             Self::Flash(saving) => results::tell("flash", &flash::figures()?, saving.save),

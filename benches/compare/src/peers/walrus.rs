@@ -2,6 +2,7 @@
 
 use crate::store::{Plan, Purpose, Seen, Store};
 use anyhow::Result;
+use std::sync::{Mutex, PoisonError};
 use walrus_rust::{FsyncSchedule, ReadConsistency, Walrus as Wal};
 
 const TOPIC: &str = "bench";
@@ -10,6 +11,8 @@ const READ: usize = 1 << 20;
 
 pub(crate) struct Walrus {
     log: Wal,
+    /// It refuses a batch while another is under way.
+    batch: Mutex<()>,
     is_durable: bool,
 }
 
@@ -19,7 +22,7 @@ impl Store for Walrus {
         let consistency = ReadConsistency::AtLeastOnce { persist_every: u32::MAX };
         // A batch is synced in any case; with SyncEach, each of its records would be, too.
         let log = Wal::with_consistency_and_schedule(consistency, FsyncSchedule::NoFsync)?;
-        Ok(Self { log, is_durable: plan.purpose == Purpose::Durable })
+        Ok(Self { log, batch: Mutex::default(), is_durable: plan.purpose == Purpose::Durable })
     }
 
     fn append(&self, record: &[u8]) -> Result<()> {
@@ -31,6 +34,7 @@ impl Store for Walrus {
 
     /// Always durable.
     fn append_all(&self, records: &[&[u8]]) -> Result<()> {
+        let _only = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(self.log.batch_append_for_topic(TOPIC, records)?)
     }
 
