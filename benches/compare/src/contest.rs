@@ -1,13 +1,17 @@
 //! Subjects taking turns.
 
+use crate::machine;
 use crate::stats::median;
 use crate::turn::{Outcome, Subject, Work};
 use crate::{records::BATCH, records::Kind};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Rounds that count; one that warms up comes before them.
 const ROUNDS: usize = 5;
@@ -55,13 +59,18 @@ pub(crate) type Outcomes = Vec<Outcome>;
 /// The folder that everything happens in.
 pub(crate) struct Arena {
     folder: tempfile::TempDir,
+    /// Microseconds of a sync when the disk was fastest.
+    fastest: Cell<f64>,
+    /// Turns that began although it was busy.
+    unquiet: Cell<usize>,
 }
 
 impl Arena {
     /// In a new folder below `under`, which is removed in the end.
     pub(crate) fn new(under: &Path) -> Result<Self> {
         fs::create_dir_all(under)?;
-        Ok(Self { folder: tempfile::Builder::new().prefix("compare-").tempdir_in(under)? })
+        let folder = tempfile::Builder::new().prefix("compare-").tempdir_in(under)?;
+        Ok(Self { folder, fastest: Cell::new(f64::INFINITY), unquiet: Cell::new(0) })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -95,6 +104,28 @@ impl Arena {
         Ok(outcomes)
     }
 
+    /// How many turns began on a busy disk since this was last asked.
+    pub(crate) fn take_unquiet(&self) -> usize {
+        self.unquiet.take()
+    }
+
+    /// Waits, up to a second, until nobody else keeps the disk busy.
+    fn wait_for_quiet(&self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let now = machine::canary(self.path(), 20)?;
+            self.fastest.set(self.fastest.get().min(now));
+            if now <= 2.0 * self.fastest.get() {
+                return Ok(());
+            }
+            if began.elapsed() > Duration::from_secs(1) {
+                self.unquiet.set(self.unquiet.get() + 1);
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// A turn that does not count; gives how much those are to do that do.
     fn warm_up(&self, entrant: &Entrant) -> Result<usize> {
         let (first, seconds, most) = match entrant.amount {
@@ -117,6 +148,9 @@ impl Arena {
                 copy
             }
         };
+        if matches!(entrant.work, Work::Sync100 | Work::SyncEach | Work::Group16) {
+            self.wait_for_quiet()?;
+        }
         let outcome = process(entrant, count, &folder)?;
         if !matches!(entrant.place, Place::In(_)) {
             fs::remove_dir_all(&folder)?;

@@ -29,6 +29,9 @@ const FILLED_SMALL: usize = FILLED / 10;
 /// Records in which the device's bytes are counted.
 const COUNTED: usize = 100_000;
 
+/// Syncs of a canary.
+const CANARY: u64 = 200;
+
 /// What is measured.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Arguments {
@@ -98,6 +101,7 @@ fn preface(arguments: &Arguments) {
          # rounds' ratios; behind it the least and the largest, and the best round of the one to the best of the other, which the machine's other work disturbs least. A turn appends or reads for some 0.4 s; a slow subject thus has a smaller table.\n\
          # 'vs' is edgelog's divided by the other's: more is better for records/s, less for seconds, bytes and memory.\n\
          # Records: 256 incompressible bytes (16,000 that recur); 'readings' are real ones, lines of some 30 bytes.\n\
+         # A turn with syncs waits, up to a second, for a disk that is no more than twice as slow as when it was fastest.\n\
          # Everything is in the page cache: nothing here says what a device does in a power cut, or reads cold."
     );
     if arguments.without_peers {
@@ -428,12 +432,13 @@ impl Host<'_> {
         entrants: &[Entrant],
         how: &str,
     ) -> Result<Vec<Outcomes>> {
-        let before = machine::canary(self.arena.path())?;
+        let before = machine::canary(self.arena.path(), CANARY)?;
         let outcomes = self.arena.rounds(figure, entrants)?;
-        let after = machine::canary(self.arena.path())?;
+        let after = machine::canary(self.arena.path(), CANARY)?;
         println!("\n# {how}; microseconds of a bare fdatasync before and after all rounds");
         println!("{figure}.canary_us.before = {before:.0}");
         println!("{figure}.canary_us.after = {after:.0}");
+        println!("#   {} turns began although the disk was busy", self.arena.take_unquiet());
         Ok(outcomes)
     }
 

@@ -46,15 +46,16 @@ pub(crate) fn processor_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// Microseconds of a write of 264 bytes into a zero-filled file with an fdatasync: the median of 200.
-pub(crate) fn canary(folder: &Path) -> Result<f64> {
-    const WRITES: u64 = 200;
+/// Microseconds of a write of 264 bytes into a zero-filled file with an fdatasync: the median of `writes`.
+pub(crate) fn canary(folder: &Path, writes: u64) -> Result<f64> {
     let path = folder.join("canary");
     let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
-    file.write_all_at(&[0; 264 * WRITES as usize], 0)?;
+    for n in 0..writes {
+        file.write_all_at(&[0; 264], n * 264)?;
+    }
     file.sync_all()?;
     let mut times = Vec::new();
-    for n in 0..WRITES {
+    for n in 0..writes {
         let began = Instant::now();
         file.write_all_at(&[7; 264], n * 264)?;
         file.sync_data()?;
