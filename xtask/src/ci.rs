@@ -17,6 +17,7 @@ use anyhow::Result;
 pub fn gate() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     for apart in [
+        "benches/compare/Cargo.toml",
         "benches/flash/Cargo.toml",
         "benches/flash_text/Cargo.toml",
         "benches/record/Cargo.toml",

@@ -2,20 +2,27 @@
 //!
 //! The benches are workspaces of their own under `benches/`, so that nobody who tests the project builds other people's logs.
 
+mod compare;
 mod flash;
 mod record;
 mod results;
+
+pub use compare::HostArguments;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
 /// What is measured.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum BenchCommand {
     /// Reads, programs and erases on simulated NOR flash, and code and memory on a Cortex-M4
     Flash(Saving),
     /// Writing and reading an event beside other encodings, and its code on a Cortex-M4
     Record(Saving),
+    /// Appending, syncing, reading and opening on a host, beside plain loops and eight other logs and stores
+    Host(HostArguments),
+    /// One producer and many consumers in a process, beside channels
+    Fanout(Saving),
 }
 
 /// Arguments of every bench.
@@ -35,6 +42,10 @@ impl BenchCommand {
     pub fn run(self) -> Result<()> {
         match self {
             Self::Record(saving) => results::tell("record", &record::figures()?, saving.save),
+            Self::Host(arguments) => {
+                results::tell("host", &compare::host(&arguments)?, arguments.saving.save)
+            }
+            Self::Fanout(saving) => results::tell("fanout", &compare::fanout()?, saving.save),
             Self::Flash(saving) => results::tell("flash", &flash::figures()?, saving.save),
         }
     }
