@@ -115,7 +115,7 @@ fn preface(arguments: &Arguments) {
         "# Visible: a reader in the same process finds the record. redb: Durability::None, lost with the process; heed (LMDB): NO_SYNC, rusqlite: WAL with\n\
          # synchronous=NORMAL, a transaction a call; RocksDB and fjall: their journal, unsynced; walrus-rust: NoFsync.\n\
          # Durable: redb: Immediate; heed: synced commits; rusqlite: synchronous=FULL; RocksDB: sync; fjall: SyncData; walrus-rust: its batches.\n\
-         # okaywal: one entry a call, durable when committed, in one segment filled with zeros before the time begins; edgelog makes its segments within\n\
+         # okaywal: one entry a call, durable when committed, in one segment of a quarter and 16 MiB more than the payload, filled with zeros before the time begins; edgelog makes its segments within\n\
          # the time. commitlog never syncs; here its segment is synced from outside, its index is not."
     );
 }
