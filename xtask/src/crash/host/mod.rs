@@ -138,8 +138,11 @@ fn live_and_die(folder: &Path, chosen: &Chosen) -> Result<Vec<Line>> {
     child.kill().context("kill the process")?;
     let status = child.wait()?;
     let Ok(lines) = reading.join() else { bail!("reading from the process panicked") };
-    ensure!(ended.is_none(), "the process ended by itself with {status}");
-    lines
+    let lines = lines?;
+    // It says why, before its threads' end is its own.
+    let broken = lines.iter().any(|line| matches!(line, Line::Broken(_)));
+    ensure!(broken || ended.is_none(), "the process ended by itself with {status}");
+    Ok(lines)
 }
 
 /// A last line that the kill cut short was never told.
