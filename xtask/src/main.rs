@@ -43,7 +43,7 @@ enum Command {
     /// Measure, beside other libraries that do the same
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),
-    /// The gate: formatting, lints, documentation, layers, all tests, firmware, power cuts, short fuzzing and chaos
+    /// The gate: formatting, lints, documentation, layers, all tests, firmware, power cuts, kills, short fuzzing and chaos
     Ci,
 }
 

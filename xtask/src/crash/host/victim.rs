@@ -36,6 +36,8 @@ const BATCH_MAX: u64 = 8;
 /// Records that a consumer reads before it commits, at the most.
 const READ_MAX: usize = 256;
 const FULL_WAIT: Duration = Duration::from_millis(1);
+/// The last consumer holds each 32nd record for so long: what is evicted must not change under it.
+const SLOW: (u64, Duration) = (32, Duration::from_millis(3));
 const READ_WAIT: Duration = Duration::from_millis(10);
 
 /// Appends and reads until it is killed.
@@ -141,6 +143,9 @@ fn consume(
                 ensure!(gap.to <= earliest, "{gap:?} passes over the protected cursor {index}");
             }
             let offset = order.next;
+            if index == CONSUMERS - 1 && offset.is_multiple_of(SLOW.0) {
+                std::thread::sleep(SLOW.1);
+            }
             if let Some((epoch, name)) = order.take(&item)? {
                 newest = Some(Line::Seen { epoch, offset, name });
             }
