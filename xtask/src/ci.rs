@@ -8,8 +8,8 @@ use crate::fuzz::{self, FuzzArguments};
 use crate::test::{self, TestArguments};
 use anyhow::Result;
 
-/// Formatting, lints, documentation, all tests (the layering test among them), firmware, 100,000 power cuts, and short fuzzing
-/// and chaos.
+/// Formatting, lints, documentation, all tests (the layering test among them), firmware, 100,000 power cuts, 100 kills, and short
+/// fuzzing and chaos.
 ///
 /// # Errors
 ///
@@ -41,6 +41,7 @@ pub fn gate() -> Result<()> {
     test::run(&TestArguments::default())?;
     firmware::run(&FirmwareArguments::default())?;
     crash::run(&CrashArguments::default())?;
+    crash::run(&CrashArguments::short_host())?;
     fuzz::run(&FuzzArguments::short())?;
     chaos::run(&ChaosArguments::short())
 }

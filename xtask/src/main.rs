@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use xtask::bench::BenchCommand;
 use xtask::chaos::{self, ChaosArguments};
 use xtask::crash::CrashArguments;
+use xtask::crash::host::{self, VictimArguments};
 use xtask::firmware::{self, FirmwareArguments};
 use xtask::fuzz::{self, FuzzArguments};
 use xtask::kafka::KafkaCommand;
@@ -30,8 +31,11 @@ enum Command {
     Test(TestArguments),
     /// Kill the process and the broker again and again, and count what arrived
     Chaos(ChaosArguments),
-    /// Cut the power in every byte that is programmed or erased, and check the promises
+    /// Cut the power in every byte that is programmed or erased, or kill a process again and again, and check the promises
     Crash(CrashArguments),
+    /// The process that `crash --host` kills
+    #[command(hide = true)]
+    CrashVictim(VictimArguments),
     /// Look for inputs that break the engine
     Fuzz(FuzzArguments),
     /// Build the crates for microcontrollers, and measure what they take there
@@ -39,7 +43,7 @@ enum Command {
     /// Measure, beside other libraries that do the same
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),
-    /// The gate: formatting, lints, documentation, layers, all tests, firmware, power cuts, short fuzzing and chaos
+    /// The gate: formatting, lints, documentation, layers, all tests, firmware, power cuts, kills, short fuzzing and chaos
     Ci,
 }
 
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
+        Command::CrashVictim(arguments) => host::live(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Firmware(arguments) => firmware::run(&arguments),
         Command::Bench(command) => command.run(),

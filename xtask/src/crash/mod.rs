@@ -1,4 +1,7 @@
-//! `cargo xtask crash`: the power is cut in every byte of every program and erase, and the promises are checked.
+//! `cargo xtask crash`: the power is cut in every byte of every program and erase, and the promises are checked. With `--host` a
+//! process that uses the log is killed instead.
+
+pub mod host;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -22,7 +25,13 @@ pub struct CrashArguments {
     /// Run one case again, as a failure names it
     #[arg(long, conflicts_with_all = ["states", "seed", "disk", "nor"])]
     pub case: Option<Case>,
-    /// Plant a bug in the simulator: the run must then fail
+    /// Kill a process of many threads again and again instead
+    #[arg(long, conflicts_with_all = ["states", "disk", "nor", "case"])]
+    pub host: bool,
+    /// How often the process is killed
+    #[arg(long, default_value_t = KILLS, value_name = "N", requires = "host")]
+    pub kills: u32,
+    /// Plant a bug in the simulator, or in the process that is killed: the run must then fail
     #[arg(long, value_enum, value_name = "BUG")]
     pub plant: Option<Bug>,
 }
@@ -30,12 +39,25 @@ pub struct CrashArguments {
 /// What the gate runs.
 impl Default for CrashArguments {
     fn default() -> Self {
-        Self { states: STATES, seed: 1, disk: false, nor: false, case: None, plant: None }
+        let (states, kills) = (STATES, KILLS);
+        let (disk, nor, host) = (false, false, false);
+        Self { states, seed: 1, disk, nor, case: None, host, kills, plant: None }
+    }
+}
+
+impl CrashArguments {
+    /// Enough kills to see that nothing is broken, in half a minute.
+    #[must_use]
+    pub fn short_host() -> Self {
+        Self { host: true, kills: KILLS_SHORT, ..Self::default() }
     }
 }
 
 /// As many as the design asks of the gate.
 const STATES: u64 = 100_000;
+/// Some minutes.
+const KILLS: u32 = 1000;
+const KILLS_SHORT: u32 = 100;
 
 /// A bug to plant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,20 +71,33 @@ pub enum Bug {
     HeadlessBatch,
     /// The oldest segment is erased although the policy keeps it
     GreedyRing,
+    /// With --host: records are told as durable before a sync
+    EarlyAck,
+    /// With --host: a thread leaves out one of its records now and then
+    SkippedNumber,
+    /// With --host: cursors are told as durable before they are committed
+    EarlyCommit,
 }
 
 /// Runs it and prints one figure a line.
 ///
 /// # Errors
 ///
-/// A promise was broken; the reproducing cases are printed.
+/// A promise was broken; the reproducing cases, or the seed, are printed.
 pub fn run(arguments: &CrashArguments) -> Result<()> {
-    let plant = arguments.plant.map(|bug| match bug {
-        Bug::DroppedWord => Plant::DroppedWord,
-        Bug::LyingSync => Plant::LyingSync,
-        Bug::HeadlessBatch => Plant::HeadlessBatch,
-        Bug::GreedyRing => Plant::GreedyRing,
-    });
+    if arguments.host {
+        return host::run(arguments);
+    }
+    let plant = match arguments.plant {
+        None => None,
+        Some(Bug::DroppedWord) => Some(Plant::DroppedWord),
+        Some(Bug::LyingSync) => Some(Plant::LyingSync),
+        Some(Bug::HeadlessBatch) => Some(Plant::HeadlessBatch),
+        Some(Bug::GreedyRing) => Some(Plant::GreedyRing),
+        Some(Bug::EarlyAck | Bug::SkippedNumber | Bug::EarlyCommit) => {
+            bail!("this bug is planted in a process that is killed: add --host")
+        }
+    };
     let report = match arguments.case {
         Some(case) => campaign::replay(case, plant),
         None => {
