@@ -59,7 +59,7 @@ impl Found {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Life<'l> {
     pub(super) run: u32,
-    /// Whether the first cursors were protected.
+    /// Whether some cursors were protected.
     pub(super) protect: bool,
     pub(super) lines: &'l [Line],
 }
@@ -101,8 +101,9 @@ impl Judge {
             ensure!(there == Some(record), "record {offset} was {record:?} and is {there:?}");
         }
         if life.protect && now > before {
-            for (cursor, &offset) in found.cursors.range(..PROTECTED) {
-                ensure!(now <= offset, "evicted up to {now}, the cursor {cursor} is at {offset}");
+            for (cursor, &offset) in &found.cursors {
+                let is_kept = now <= offset || !PROTECTED.contains(cursor);
+                ensure!(is_kept, "evicted up to {now}, the cursor {cursor} is at {offset}");
             }
         }
         Ok(())
