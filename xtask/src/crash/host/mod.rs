@@ -40,6 +40,8 @@ enum Line {
     Acked { epoch: u32, offset: u64, name: Name },
     /// It was appended, or a consumer read it; it may not be durable yet.
     Seen { epoch: u32, offset: u64, name: Name },
+    /// A cursor is about to be moved there: from then on what is below may be evicted.
+    Committing { cursor: usize, offset: u64 },
     /// A cursor's place was synced.
     Committed { cursor: usize, offset: u64 },
     /// It saw for itself that a promise was broken.

@@ -174,6 +174,7 @@ fn commit(
     if index.is_multiple_of(2) {
         log.sync()?;
     }
+    tell(&Line::Committing { cursor: index, offset });
     match log.commit(cursor, offset) {
         // It holds in memory only.
         Err(AppendError::Full { .. }) => return Ok(()),
