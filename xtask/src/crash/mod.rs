@@ -3,7 +3,7 @@
 
 pub mod host;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use edgelog_sim::campaign::{self, Case, Device, Plan, Plant, Scenario};
 
@@ -79,25 +79,32 @@ pub enum Bug {
     EarlyCommit,
 }
 
+impl Bug {
+    /// Nothing for those of the process that is killed.
+    const fn of_simulator(self) -> Option<Plant> {
+        match self {
+            Self::DroppedWord => Some(Plant::DroppedWord),
+            Self::LyingSync => Some(Plant::LyingSync),
+            Self::HeadlessBatch => Some(Plant::HeadlessBatch),
+            Self::GreedyRing => Some(Plant::GreedyRing),
+            Self::EarlyAck | Self::SkippedNumber | Self::EarlyCommit => None,
+        }
+    }
+}
+
 /// Runs it and prints one figure a line.
 ///
 /// # Errors
 ///
 /// A promise was broken; the reproducing cases, or the seed, are printed.
 pub fn run(arguments: &CrashArguments) -> Result<()> {
+    let plant = arguments.plant.and_then(Bug::of_simulator);
     if arguments.host {
+        ensure!(plant.is_none(), "this bug is planted in the simulator: leave out --host");
         return host::run(arguments);
     }
-    let plant = match arguments.plant {
-        None => None,
-        Some(Bug::DroppedWord) => Some(Plant::DroppedWord),
-        Some(Bug::LyingSync) => Some(Plant::LyingSync),
-        Some(Bug::HeadlessBatch) => Some(Plant::HeadlessBatch),
-        Some(Bug::GreedyRing) => Some(Plant::GreedyRing),
-        Some(Bug::EarlyAck | Bug::SkippedNumber | Bug::EarlyCommit) => {
-            bail!("this bug is planted in a process that is killed: add --host")
-        }
-    };
+    let is_planted = arguments.plant.is_none() || plant.is_some();
+    ensure!(is_planted, "this bug is planted in a process that is killed: add --host");
     let report = match arguments.case {
         Some(case) => campaign::replay(case, plant),
         None => {

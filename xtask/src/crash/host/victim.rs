@@ -22,7 +22,7 @@ pub struct VictimArguments {
     run: u32,
     #[arg(long)]
     seed: u64,
-    /// Keep what the first cursors have not passed
+    /// Keep what some cursors have not passed
     #[arg(long)]
     protect: bool,
     #[arg(long, value_enum)]
@@ -54,7 +54,8 @@ pub fn live(arguments: &VictimArguments) -> Result<()> {
     let cursors = (0..CONSUMERS).map(|index| log.cursor(&cursor_name(index), 0));
     let cursors: Vec<CursorId> = cursors.collect::<Result<_, _>>()?;
     if arguments.protect {
-        log.set_full_policy(FullPolicy::Protect(cursors.iter().copied().take(PROTECTED).collect()));
+        let protected = PROTECTED.iter().filter_map(|&index| cursors.get(index).copied());
+        log.set_full_policy(FullPolicy::Protect(protected.collect()));
     }
     let earliest = log.status()?.earliest;
     std::thread::scope(|scope| {
@@ -131,7 +132,7 @@ fn consume(
     cursor: CursorId,
     earliest: u64,
 ) -> Result<()> {
-    let is_protected = arguments.protect && index < PROTECTED;
+    let is_protected = arguments.protect && PROTECTED.contains(&index);
     let from = log.cursor_state(cursor).context("the cursor is gone")?.offset;
     let mut reader = log.reader(Start::Offset(from))?;
     let mut order = Order::from(from);
@@ -173,6 +174,7 @@ fn commit(
     if index.is_multiple_of(2) {
         log.sync()?;
     }
+    tell(&Line::Committing { cursor: index, offset });
     match log.commit(cursor, offset) {
         // It holds in memory only.
         Err(AppendError::Full { .. }) => return Ok(()),
