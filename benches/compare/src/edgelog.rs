@@ -56,9 +56,8 @@ impl Store for Edgelog {
 
     fn append_all(&self, records: &[&[u8]]) -> Result<()> {
         let log = self.log()?;
-        for record in records {
-            log.append(TOPIC, &Event::new(record))?;
-        }
+        let events: Vec<_> = records.iter().map(|record| Event::new(record)).collect();
+        log.append_batch(TOPIC, &events)?;
         if self.is_durable {
             log.sync()?;
         }

@@ -35,6 +35,8 @@ pub(crate) struct FileMedium {
     lock: Option<File>,
     /// A reader's: it never programs, and reads records in place.
     maps: Maps,
+    /// An owner's until it programs: mounting reads a segment in small pieces, one behind the other.
+    ahead: Option<ReadAhead>,
     tail: Tail,
     syncs: Syncs,
     /// The slot that is appended to, where its written bytes end, and up to where its space was settled.
@@ -58,6 +60,47 @@ const READER_OPEN_MAX: usize = 2;
 const PAGE_LEN: u64 = 4096;
 /// So much space is settled at once, when less than a quarter of it is left.
 const SETTLE_LEN: u64 = 1 << 20;
+
+/// The bytes of a file from somewhere on.
+#[derive(Debug, Default)]
+struct ReadAhead {
+    slot: u32,
+    start: u64,
+    bytes: Vec<u8>,
+    /// How much is read at once.
+    window: usize,
+}
+
+/// So much is read at first: a segment's header with most snapshots.
+const AHEAD_MIN: usize = 1 << 10;
+/// So much, when one piece after the other is asked for.
+const AHEAD_MAX: usize = 64 << 10;
+
+impl ReadAhead {
+    /// As [`read_full`], out of what was read before as far as it goes.
+    fn read(&mut self, file: &File, slot: u32, at: u64, to: &mut [u8]) -> io::Result<usize> {
+        if to.len() > AHEAD_MAX {
+            return read_full(file, to, at);
+        }
+        let end = self.start + self.bytes.len() as u64;
+        if self.slot != slot || at < self.start || at + to.len() as u64 > end {
+            let goes_on = self.slot == slot && (self.start..=end).contains(&at);
+            self.window = if goes_on { AHEAD_MAX.min(2 * self.window) } else { AHEAD_MIN };
+            self.bytes.resize(self.window.max(to.len()), 0);
+            let read = read_full(file, &mut self.bytes, at);
+            self.bytes.truncate(*read.as_ref().unwrap_or(&0));
+            (self.slot, self.start) = (slot, at);
+            read?;
+        }
+        let from = usize::try_from(at - self.start).unwrap_or(usize::MAX);
+        let bytes = self.bytes.get(from..).unwrap_or_default();
+        let length = to.len().min(bytes.len());
+        for (to, byte) in to.iter_mut().zip(bytes) {
+            *to = *byte;
+        }
+        Ok(length)
+    }
+}
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,7 +136,8 @@ impl FileMedium {
         let (tail, syncs) = (Tail::default(), Syncs::default());
         let (open, log) = (Vec::new(), OnceCell::new());
         let settled = (0, 0, 0);
-        Self { directory, geometry, access, open, log, lock, maps, tail, syncs, settled }
+        let ahead = (access == Access::Owner).then(ReadAhead::default);
+        Self { directory, geometry, access, open, log, lock, maps, ahead, tail, syncs, settled }
     }
 
     /// Writes what was programmed so far to its file, where other processes see it. Waits for a sync that runs.
@@ -337,8 +381,12 @@ impl Medium for FileMedium {
             self.open.retain(|open| open.slot != slot);
             self.maps.forget(slot);
         }
-        let read =
-            self.segment(slot)?.map(|open| read_full(&open.file, bytes, u64::from(position)));
+        let mut ahead = self.ahead.take();
+        let read = self.segment(slot)?.map(|open| match &mut ahead {
+            Some(ahead) => ahead.read(&open.file, slot, u64::from(position), bytes),
+            None => read_full(&open.file, bytes, u64::from(position)),
+        });
+        self.ahead = ahead;
         let length = read.unwrap_or(Ok(0));
         let length = length.map_err(|error| FileError::new("read", &self.path(slot), error))?;
         bytes.get_mut(length..).unwrap_or_default().fill(self.geometry.erased());
@@ -348,6 +396,7 @@ impl Medium for FileMedium {
 
     /// Keeps the bytes until there are enough of them to be written, or a [sync](Self::begin_sync) writes them.
     fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), FileError> {
+        self.ahead = None;
         if !self.tail.is_followed_by(slot, position) {
             self.write_out()?;
         }
@@ -357,6 +406,7 @@ impl Medium for FileMedium {
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), FileError> {
+        self.ahead = None;
         let path = self.path(slot);
         let (size, erased) = (u64::from(self.geometry.segment_size()), self.geometry.erased());
         self.write_out()?;
