@@ -11,7 +11,7 @@ use edgelog_map::may_rewrite;
 use rustix::fs::{FallocateFlags, fallocate};
 use std::cell::OnceCell;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -93,12 +93,7 @@ impl ReadAhead {
             read?;
         }
         let from = usize::try_from(at - self.start).unwrap_or(usize::MAX);
-        let bytes = self.bytes.get(from..).unwrap_or_default();
-        let length = to.len().min(bytes.len());
-        for (to, byte) in to.iter_mut().zip(bytes) {
-            *to = *byte;
-        }
-        Ok(length)
+        self.bytes.get(from..).unwrap_or_default().read(to)
     }
 }
 
@@ -508,7 +503,7 @@ fn erase(file: &File, size: u64, erased: u8) -> io::Result<()> {
 
 /// Writes zeros where zeros are, from `at` up to `until`: space that was only set aside costs each later sync a change of the file system's
 /// own tables, which is as dear as the sync. What is not zero stays as it is.
-pub(crate) fn settle(file: &File, at: u64, until: u64) -> io::Result<()> {
+fn settle(file: &File, at: u64, until: u64) -> io::Result<()> {
     let length = usize::try_from(until.saturating_sub(at)).unwrap_or(0);
     let mut bytes = vec![0; length];
     let read = read_full(file, &mut bytes, at)?;

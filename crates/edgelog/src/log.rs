@@ -113,7 +113,7 @@ impl Log {
     /// [`sync`](Self::sync). The record's time is the wall clock's.
     /// A topic name has 1 to 64 bytes, a log 32 topics, a key at most 255 bytes.
     /// Costs a copy into memory, and one write call for each 64 KiB; the first append of a process costs one sync more, and the first of a segment
-    /// the writing of that segment's zeros and two syncs.
+    /// two, and the erasing of its file: by the file system where it can, otherwise the writing of zeros.
     /// Power loss before the sync: the record is whole or absent.
     ///
     /// # Errors
@@ -125,15 +125,13 @@ impl Log {
         topic: &str,
         event: &Event<'_, P>,
     ) -> Result<u64, AppendError> {
-        let offset = match self.shared.schemas.of(topic) {
+        match self.shared.schemas.of(topic) {
             Some(schema) => {
                 let mut bytes = Vec::new();
                 self.store(topic, event, &schema.verified(&event.payload, &mut bytes)?)
             }
             None => self.store(topic, event, &event.payload),
-        }?;
-        self.shared.appended.raise();
-        Ok(offset)
+        }
     }
 
     /// Appends several events to `topic` as one: nobody else's stand between them. Otherwise as [`append`](Self::append), for less each.
@@ -210,7 +208,7 @@ impl Log {
         let (class, key) = (event.class, event.key);
         let stored = engine.append_with(topic, class, key, payload.len(), now_ms(), write);
         drop(engine);
-        self.shared.writer.wake();
+        self.tell_appended();
         stored
     }
 
@@ -226,9 +224,14 @@ impl Log {
             .collect();
         let offsets = engine.append_batch(&events, now_ms())?;
         drop(engine);
+        self.tell_appended();
+        Ok(offsets)
+    }
+
+    /// To those who write and those who wait.
+    fn tell_appended(&self) {
         self.shared.writer.wake();
         self.shared.appended.raise();
-        Ok(offsets)
     }
 
     /// Makes everything appended so far durable and gives the durable offset. Costs one write and one fdatasync when anything was appended;

@@ -20,7 +20,7 @@ pub struct Options {
 
 /// 1 GiB: weeks of telemetry, and small beside the cheapest SD card.
 const BUDGET_BYTES_DEFAULT: u64 = 1 << 30;
-/// 8 MiB: filled with zeros in some 10 ms, walked in some 50 ms after a crash.
+/// 8 MiB: erased in some 10 ms even where zeros have to be written, walked in some 50 ms after a crash.
 const SEGMENT_BYTES_DEFAULT: u32 = 8 << 20;
 /// 512 KiB: half of what a Kafka broker takes by default.
 const RECORD_BYTES_MAX_DEFAULT: u32 = 512 << 10;

@@ -16,8 +16,8 @@ pub struct Reader {
     log: Log,
     place: edgelog_core::Reader,
     medium: FileMedium,
-    /// How far the log reached when it was last looked at.
-    extent: Extent,
+    /// How far the log reached when it was last looked at; nothing where that was not beyond the place.
+    extent: Option<Extent>,
     /// For files that cannot be mapped.
     buffer: Vec<u8>,
 }
@@ -32,11 +32,10 @@ impl Reader {
             Start::Offset(offset) => offset,
             Start::Time(time_ms) => engine.seek_time(time_ms)?,
         };
-        let extent = engine.extent();
-        engine.medium_mut().write_out()?;
         drop(engine);
-        let buffer = frame_buffer(&medium);
-        Ok(Self { log, place: edgelog_core::Reader::at(offset), medium, extent, buffer })
+        let extent = log.written_beyond(offset)?;
+        let (place, buffer) = (edgelog_core::Reader::at(offset), frame_buffer(&medium));
+        Ok(Self { log, place, medium, extent, buffer })
     }
 
     /// The next record or gap; `None` when everything visible was read.
@@ -49,12 +48,10 @@ impl Reader {
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Result<Option<Item<'_>>, ReadError> {
         let Self { log, place, medium, extent, buffer } = self;
-        if place.offset() >= extent.visible() {
-            match log.written_beyond(place.offset())? {
-                Some(further) => *extent = further,
-                None => return Ok(None),
-            }
+        if extent.is_none_or(|extent| place.offset() >= extent.visible()) {
+            *extent = log.written_beyond(place.offset())?;
         }
+        let Some(extent) = extent else { return Ok(None) };
         place.read_in_place(medium, extent, extent.visible(), buffer)
     }
 

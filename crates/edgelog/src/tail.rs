@@ -2,7 +2,7 @@
 
 use crate::error::FileError;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -47,10 +47,9 @@ impl Tail {
         }
         let (from, at) = (usize_of(position), usize_of(self.start));
         let skipped = at.saturating_sub(from);
-        let kept = self.bytes.get(from.saturating_sub(at)..).unwrap_or_default();
-        for (to, kept) in bytes.iter_mut().skip(skipped).zip(kept) {
-            *to = *kept;
-        }
+        let mut kept = self.bytes.get(from.saturating_sub(at)..).unwrap_or_default();
+        // Memory does not fail.
+        let _ = kept.read(bytes.get_mut(skipped..).unwrap_or_default());
     }
 
     /// Where what is kept ends in its file.
@@ -122,7 +121,7 @@ impl Syncs {
     /// Begins a sync of `files`. What is programmed from here on stays in memory until it has ended.
     pub(crate) fn begin(&self, files: Vec<(PathBuf, Arc<File>)>) -> Sync {
         *self.flight() = Flight::InTheAir;
-        Sync { files, syncs: self.clone() }
+        Sync { files, syncs: self.clone(), has_ended: false }
     }
 }
 
@@ -132,6 +131,7 @@ impl Syncs {
 pub(crate) struct Sync {
     files: Vec<(PathBuf, Arc<File>)>,
     syncs: Syncs,
+    has_ended: bool,
 }
 
 impl Sync {
@@ -140,15 +140,48 @@ impl Sync {
         for (path, file) in std::mem::take(&mut self.files) {
             file.sync_data().map_err(|error| FileError::new("sync", &path, error))?;
         }
+        self.has_ended = true;
         self.syncs.land(Flight::Landed);
         Ok(())
     }
 }
 
 impl Drop for Sync {
+    /// Asks this sync and not the flight: since this one landed, the next may have begun.
     fn drop(&mut self) {
-        if self.syncs.is_running() {
+        if !self.has_ended {
             self.syncs.fail();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sync_that_has_ended_says_nothing_about_the_one_that_has_begun_since() {
+        let (syncs, engine) = (Syncs::default(), Mutex::new(()));
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        let guard = engine.lock().unwrap();
+                        syncs.wait().unwrap();
+                        let sync = syncs.begin(Vec::new());
+                        drop(guard);
+                        sync.run().unwrap();
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_sync_that_was_begun_and_given_up_is_a_failure_for_ever() {
+        let syncs = Syncs::default();
+        drop(syncs.begin(Vec::new()));
+        assert!(syncs.wait().is_err());
+        assert!(!syncs.is_running());
     }
 }

@@ -79,22 +79,7 @@ impl Reader {
     }
 
     /// The next record or gap of `extent` below `limit`, out of another handle of its medium: so that many read while one appends. Otherwise
-    /// as [`Log::read`](super::Log::read).
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError`]; the reader stays where it was.
-    pub async fn read<'b, M: Medium>(
-        &mut self,
-        medium: &mut M,
-        extent: &Extent,
-        limit: u64,
-        buffer: &'b mut [u8],
-    ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
-        self.next(medium, &extent.0, limit, buffer).await
-    }
-
-    /// As [`read`](Self::read), in place. Otherwise as [`Log::read_in_place`](super::Log::read_in_place).
+    /// as [`Log::read_in_place`](super::Log::read_in_place).
     ///
     /// # Errors
     ///
