@@ -4,6 +4,7 @@ use edgelog_core::MountError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why something could not be appended. Everything that was acknowledged before still holds.
 pub type AppendError = edgelog_core::AppendError<FileError>;
@@ -12,16 +13,17 @@ pub type AppendError = edgelog_core::AppendError<FileError>;
 pub type ReadError = edgelog_core::ReadError<FileError>;
 
 /// An operation on a file of the log failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FileError {
     doing: &'static str,
     path: PathBuf,
-    source: io::Error,
+    /// Many may be told of one failure.
+    source: Arc<io::Error>,
 }
 
 impl FileError {
     pub(crate) fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        Self { doing, path: path.to_owned(), source }
+        Self { doing, path: path.to_owned(), source: Arc::new(source) }
     }
 
     /// The operating system's error kind.
@@ -62,7 +64,7 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
+        Some(&*self.source)
     }
 }
 

@@ -388,21 +388,16 @@ impl Log {
 
     /// How far the log reaches, with everything in its file; nothing when that is not beyond `offset`.
     pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<Extent>, ReadError> {
-        loop {
-            let mut engine = self.engine();
-            if engine.visible() <= offset {
-                return Ok(None);
-            }
-            let syncs = engine.medium().syncs();
-            if !syncs.is_running() {
-                engine.medium_mut().write_out()?;
-                return Ok(Some(engine.extent()));
-            }
-            // Without the log's lock, so that nobody's append waits for the sync.
-            drop(engine);
-            // A failure is told by the write.
-            let _ = syncs.wait();
+        let mut engine = self.engine();
+        if engine.visible() <= offset {
+            return Ok(None);
         }
+        let underway = engine.medium_mut().hand_over()?;
+        let extent = engine.extent();
+        // Without the log's lock, so that nobody's append waits for the write, or for a sync before it.
+        drop(engine);
+        underway.run()?;
+        Ok(Some(extent))
     }
 
     /// Wakes everybody who waits, after something that they may wait for has changed elsewhere.

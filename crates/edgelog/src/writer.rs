@@ -1,5 +1,6 @@
 //! The thread that writes what was appended when nobody syncs or reads, so that other processes see it.
 
+use crate::file::Underway;
 use crate::log::Engine;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -81,14 +82,11 @@ fn run(engine: &Mutex<Engine>, Shared { is_awake, wish, changed }: &Shared) {
         }
         *wished = Wish::Nothing;
         drop(wished);
-        // First without the log's lock, so that nobody's append waits for a sync.
-        let syncs = lock(engine).medium().syncs();
-        if syncs.wait().is_ok() {
-            // Before the write: who appends behind it wakes this thread again.
-            is_awake.store(false, Ordering::SeqCst);
-            // What fails is told to the next who appends or syncs.
-            let _ = lock(engine).medium_mut().write_out();
-        }
+        // Before the write: who appends behind it wakes this thread again.
+        is_awake.store(false, Ordering::SeqCst);
+        let handed_over = lock(engine).medium_mut().hand_over();
+        // Without the log's lock, so that nobody's append waits for it. What fails is told to the next who appends or syncs.
+        let _ = handed_over.and_then(Underway::run);
         wished = lock(wish);
     }
 }

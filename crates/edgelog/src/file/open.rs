@@ -1,6 +1,7 @@
 //! The files that are open: a ring may have more segments than a process may open files.
 
 use super::Access;
+use super::outbox::{Unsynced, folder};
 use super::stored::segment_name;
 use crate::error::FileError;
 use std::fs::{File, OpenOptions};
@@ -15,6 +16,7 @@ pub(super) struct Files {
     access: Access,
     /// The one used last at the end.
     open: Vec<OpenSegment>,
+    is_renamed: bool,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,7 @@ const READER_OPEN_MAX: usize = 2;
 
 impl Files {
     pub(super) fn new(directory: &Path, access: Access) -> Self {
-        Self { directory: directory.to_owned(), access, open: Vec::new() }
+        Self { directory: directory.to_owned(), access, open: Vec::new(), is_renamed: false }
     }
 
     pub(super) fn directory(&self) -> &Path {
@@ -78,13 +80,24 @@ impl Files {
         self.open.retain(|open| open.slot != slot);
     }
 
-    /// The files that were written since the last sync, with their paths. They count as synced from here on.
-    pub(super) fn take_unsynced(&mut self) -> Vec<(PathBuf, Arc<File>)> {
+    /// A file of the folder has another name than at the last sync.
+    pub(super) const fn was_renamed(&mut self) {
+        self.is_renamed = true;
+    }
+
+    /// What was changed since the last sync. It counts as synced from here on.
+    pub(super) fn take_unsynced(&mut self) -> Result<Vec<Unsynced>, FileError> {
         let mut files = Vec::new();
+        if self.is_renamed {
+            files.push(folder(&self.directory)?);
+            self.is_renamed = false;
+        }
         for open in self.open.iter_mut().filter(|open| open.unsynced) {
             open.unsynced = false;
-            files.push((self.directory.join(segment_name(open.slot)), Arc::clone(&open.file)));
+            let (path, file) =
+                (self.directory.join(segment_name(open.slot)), Arc::clone(&open.file));
+            files.push(Unsynced { path, file, is_folder: false });
         }
-        files
+        Ok(files)
     }
 }

@@ -3,6 +3,7 @@
 use super::FileMedium;
 use super::ahead::read_full;
 use super::space::fill;
+use super::spare::SPARE_NAME;
 use super::stored::{files_with, segment_paths};
 use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
@@ -33,7 +34,9 @@ impl FileMedium {
     pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
         for path in files_with("new", self.files.directory())? {
             let slot = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-            if slot.is_some_and(|slot| self.files.path(slot).with_extension("new") == path) {
+            let is_segment =
+                slot.is_some_and(|slot| self.files.path(slot).with_extension("new") == path);
+            if is_segment || path.ends_with(SPARE_NAME) {
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }

@@ -1,0 +1,134 @@
+//! A file that is made ready, in the background, for the segment that comes next.
+
+use super::open::Files;
+use super::space::{erase, fill};
+use edgelog_core::Geometry;
+use edgelog_map::may_rewrite;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::{Builder, JoinHandle};
+
+/// The spare file beside the ring. Where it cannot be made, there is none: the segment's file is then made when it is needed, and that
+/// tells what is wrong.
+#[derive(Debug)]
+pub(super) struct Spare {
+    path: PathBuf,
+    geometry: Geometry,
+    making: Making,
+    /// The file that was replaced last has the spare one's name.
+    is_there: bool,
+}
+
+#[derive(Debug)]
+enum Making {
+    /// It was not asked for since the last one was taken.
+    Idle,
+    Underway(JoinHandle<io::Result<SpareFile>>),
+    /// It could not be made; not asked for again before the next segment.
+    Failed,
+}
+
+/// An erased file that is durable, but for its name.
+#[derive(Debug)]
+pub(super) struct SpareFile {
+    pub(super) file: File,
+    /// Its space was written, not only set aside.
+    pub(super) is_settled: bool,
+}
+
+/// The name of the spare file.
+pub(super) const SPARE_NAME: &str = "spare.new";
+
+/// A smaller segment is not worth a thread.
+const SEGMENT_MIN: u32 = 64 << 10;
+
+impl Spare {
+    pub(super) fn new(files: &Files, geometry: Geometry) -> Self {
+        Self {
+            path: files.directory().join(SPARE_NAME),
+            geometry,
+            making: Making::Idle,
+            is_there: false,
+        }
+    }
+
+    /// Begins to make it, unless that was begun. `is_written`: with its space written.
+    pub(super) fn prepare(&mut self, is_written: bool) {
+        if !matches!(self.making, Making::Idle) || self.geometry.segment_size() < SEGMENT_MIN {
+            return;
+        }
+        let (path, geometry) = (self.path.clone(), self.geometry);
+        let thread = Builder::new().name("edgelog-spare".to_owned());
+        let made = thread.spawn(move || {
+            make(&path, &geometry, is_written).inspect_err(|_| {
+                // Half a segment is of no use and holds space that the user needs.
+                let _ = fs::remove_file(&path);
+            })
+        });
+        self.making = made.map_or(Making::Failed, Making::Underway);
+    }
+
+    /// Gives the spare file the name `path`, and takes the file that had it for the next one. Waits for what was begun.
+    pub(super) fn take(&mut self, path: &Path) -> Option<SpareFile> {
+        let made = self.end()?;
+        self.is_there = rename(&self.path, path).ok()?;
+        Some(made)
+    }
+
+    fn end(&mut self) -> Option<SpareFile> {
+        match std::mem::replace(&mut self.making, Making::Idle) {
+            Making::Underway(thread) => thread.join().ok()?.ok(),
+            Making::Idle | Making::Failed => None,
+        }
+    }
+}
+
+impl Drop for Spare {
+    /// Nobody needs it before the log is opened again.
+    fn drop(&mut self) {
+        if self.end().is_some() || self.is_there {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Makes it: of the file that was replaced last, unless somebody reads that one in place.
+fn make(path: &Path, geometry: &Geometry, is_written: bool) -> io::Result<SpareFile> {
+    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let (size, erased) = (u64::from(geometry.segment_size()), geometry.erased());
+    let clear = |file: &File| {
+        file.set_len(size)?;
+        if is_written {
+            fill(file, 0, size, erased)?;
+        } else {
+            erase(file, size, erased)?;
+        }
+        file.sync_all()
+    };
+    let mut file = open()?;
+    let is_cleared = match may_rewrite(&file)? {
+        Some(_unread) => {
+            clear(&file)?;
+            true
+        }
+        None => false,
+    };
+    if !is_cleared {
+        fs::remove_file(path)?;
+        // Nobody knows of it.
+        file = open()?;
+        clear(&file)?;
+    }
+    Ok(SpareFile { file, is_settled: is_written })
+}
+
+/// Gives a file another name, and the file that had that name the first one's, where there is one and the file system can; otherwise
+/// that file is gone. Whether there is still a file with the first name.
+fn rename(from: &Path, to: &Path) -> io::Result<bool> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(_) => fs::rename(from, to).map(|()| false),
+    }
+}
