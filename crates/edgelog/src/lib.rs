@@ -77,7 +77,6 @@ mod ship;
 mod signal;
 mod source;
 mod sync;
-mod tail;
 mod view;
 mod writer;
 
