@@ -125,6 +125,12 @@ impl FileMedium {
         Ok(Underway { ticket, ..underway })
     }
 
+    /// As if a write or sync had failed.
+    #[cfg(test)]
+    pub(crate) fn fail(&self, failure: &FileError) {
+        self.outbox.fail(failure);
+    }
+
     /// Who syncs often pays for new space each time: this pays for much of it at once.
     fn settle_ahead(&mut self) {
         let size = u64::from(self.geometry.segment_size());
