@@ -67,6 +67,8 @@ pub enum Bug {
     DroppedWord,
     /// Disks make nothing durable when they say so
     LyingSync,
+    /// Disks keep no order between what is written before a barrier and behind it
+    ForgottenBarrier,
     /// A batch that was cut is there without its first record
     HeadlessBatch,
     /// The oldest segment is erased although the policy keeps it
@@ -85,6 +87,7 @@ impl Bug {
         match self {
             Self::DroppedWord => Some(Plant::DroppedWord),
             Self::LyingSync => Some(Plant::LyingSync),
+            Self::ForgottenBarrier => Some(Plant::ForgottenBarrier),
             Self::HeadlessBatch => Some(Plant::HeadlessBatch),
             Self::GreedyRing => Some(Plant::GreedyRing),
             Self::EarlyAck | Self::SkippedNumber | Self::EarlyCommit => None,

@@ -50,6 +50,8 @@ pub struct Log<M, B, S = Memory> {
     syncing: bool,
     /// What will be durable when the medium [is past](Medium::is_past_barrier) the last barrier, if that may still be to come.
     barred: Option<u64>,
+    /// False while the newest segment's header may still be lost to a power cut: no older segment is given up until then.
+    founded: bool,
     /// True when the next segment's slot is erased.
     next_is_ready: bool,
     /// True when an earlier mount erased it, and a roll may have been cut since.
@@ -187,10 +189,6 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             }
             _ => MountError::TooMany,
         })?;
-        log.flush().await.map_err(|error| match error {
-            AppendError::Medium(error) => MountError::Medium(error),
-            _ => MountError::TooMany,
-        })?;
         log.opened = true;
         Ok(log)
     }
@@ -238,6 +236,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             synced: true,
             syncing: false,
             barred: None,
+            founded: true,
             next_is_ready,
             ready_before: next_is_ready,
             next_is_dirty,

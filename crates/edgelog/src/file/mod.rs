@@ -125,10 +125,10 @@ impl FileMedium {
         Ok(Underway { ticket, ..underway })
     }
 
-    /// As if a write or sync had failed.
+    /// The next write or sync will fail.
     #[cfg(test)]
     pub(crate) fn fail(&self, failure: &FileError) {
-        self.outbox.fail(failure);
+        let _ = self.outbox.put(Job::Fail(failure.clone()));
     }
 
     /// Who syncs often pays for new space each time: this pays for much of it at once.

@@ -67,6 +67,8 @@ pub(super) enum Job {
     },
     /// What was written to these files is to be durable.
     Sync(Vec<Unsynced>),
+    #[cfg(test)]
+    Fail(FileError),
 }
 
 /// A file, or folder, that was changed since the last sync.
@@ -253,20 +255,22 @@ impl Job {
                 files.iter().try_for_each(Unsynced::sync)?;
                 Ok(None)
             }
+            #[cfg(test)]
+            Self::Fail(error) => Err(error),
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Self::Write { bytes, .. } => bytes.len(),
-            Self::Sync(_) => 0,
+            _ => 0,
         }
     }
 
     const fn slot(&self) -> Option<u32> {
         match self {
             Self::Write { bytes, .. } => Some(bytes.slot()),
-            Self::Sync(_) => None,
+            _ => None,
         }
     }
 }

@@ -199,7 +199,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             self.poisoned = true;
             self.medium.sync().await?;
             self.poisoned = false;
-            (self.synced, self.barred) = (true, None);
+            (self.synced, self.barred, self.founded) = (true, None, true);
         }
         self.durable = self.ring.end.offset;
         Ok(())
@@ -217,12 +217,23 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     }
 
     fn pass_barrier(&mut self) {
-        self.durable = self.durable();
-        self.barred = self.barred.filter(|_| !self.medium.is_past_barrier());
+        if let Some(offset) = self.barred
+            && self.medium.is_past_barrier()
+        {
+            self.durable = self.durable.max(offset);
+            (self.barred, self.founded) = (None, true);
+        }
+    }
+
+    /// Nothing is given up before the newest segment's header is there for good: the two may be all that there is.
+    async fn found(&mut self) -> Result<(), AppendError<M::Error>> {
+        self.pass_barrier();
+        if self.founded { Ok(()) } else { self.flush().await }
     }
 
     /// Erases the slot of a generation that comes next. What it held is gone from then on, whatever the device says.
     async fn erase(&mut self, generation: u64) -> Result<(), AppendError<M::Error>> {
+        self.found().await?;
         let geometry = self.ring.geometry;
         let evicted = (generation + 1).saturating_sub(u64::from(geometry.segment_count()));
         self.ring.oldest = self.ring.oldest.max(evicted);
@@ -244,11 +255,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if generation > GENERATION_MAX || !self.next_is_free().await? {
             return Err(AppendError::Full);
         }
-        self.pass_barrier();
-        if self.barred.is_some() {
-            // Nothing is given up before this segment's header is there for good: the two may be all that there is.
-            self.flush().await?;
-        } else if !self.synced {
+        self.found().await?;
+        if !self.synced {
             self.bar().await?;
         }
         let room = OFFSET_MAX.saturating_sub(self.ring.end.offset);
@@ -319,7 +327,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let slot = self.ring.geometry.slot(header.generation);
         let bytes = self.buffer.as_ref().get(..to_usize(length)).unwrap_or_default();
         self.medium.program(slot, 0, bytes).await?;
-        self.bar().await?;
+        self.founded = false;
+        if self.opened && header.refused == 0 {
+            self.bar().await?;
+        } else {
+            // It gives this mount's epoch, or offsets: no cut may take them back and have them given again.
+            self.synced = false;
+            self.flush().await?;
+        }
         self.poisoned = true;
         if !look {
             return Ok(true);
