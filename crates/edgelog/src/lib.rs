@@ -60,6 +60,8 @@
 //!
 //! And everything durable goes to Kafka for as long as the [`Uplink`] lives ([`Log::ship`]).
 
+mod bell;
+mod block;
 mod commit;
 mod error;
 mod event;
@@ -70,10 +72,12 @@ mod log;
 mod maps;
 mod options;
 mod reader;
+mod recent;
 mod schema;
 mod ship;
 mod signal;
 mod source;
+mod sync;
 mod tail;
 mod view;
 mod writer;

@@ -1,11 +1,13 @@
 //! The owner's handle.
 
+use crate::bell::Bell;
 use crate::commit::Group;
 use crate::error::{AppendError, ReadError};
 use crate::event::{Event, Payload, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
 use crate::reader::Reader;
+use crate::recent::Recent;
 use crate::schema::{Schemas, TopicSchema};
 use crate::signal::Signal;
 use crate::writer::Writer;
@@ -34,8 +36,9 @@ struct Shared {
     /// Before the engine: its thread ends first.
     writer: Writer,
     engine: Arc<Mutex<Engine>>,
-    /// Raised when something was appended.
-    appended: Signal,
+    recent: Recent,
+    /// Rung when something was appended.
+    appended: Bell,
     /// Raised when something became durable, or was told by [`nudge`](Log::nudge).
     moved: Signal,
     /// Those who sync at once.
@@ -91,11 +94,13 @@ impl Log {
         directory: PathBuf,
         record_bytes_max: usize,
     ) -> Self {
+        let recent = Recent::new(engine.visible());
         let engine = Arc::new(Mutex::new(engine));
         let shared = Shared {
             writer: Writer::start(&engine),
             engine,
-            appended: Signal::default(),
+            recent,
+            appended: Bell::default(),
             moved: Signal::default(),
             group: Group::default(),
             shipping: AtomicBool::new(false),
@@ -204,11 +209,21 @@ impl Log {
     ) -> Result<u64, AppendError> {
         let mut engine = self.engine();
         let topic = engine.topic(topic)?;
-        let write = |bytes: &mut [u8]| payload.write(bytes);
+        let recent = &self.shared.recent;
+        let mut composed = Vec::new();
+        let write = |bytes: &mut [u8]| {
+            payload.write(bytes);
+            if payload.bytes().is_none() && recent.is_followed() {
+                composed.extend_from_slice(bytes);
+            }
+        };
         let (class, key) = (event.class, event.key);
         let stored = engine.append_with(topic, class, key, payload.len(), now_ms(), write);
-        drop(engine);
-        self.tell_appended();
+        if let Ok(offset) = stored {
+            let payload = payload.bytes().unwrap_or(&composed);
+            let event = edgelog_core::Event { topic, class, key, payload };
+            self.tell_appended(engine, offset, &[event]);
+        }
         stored
     }
 
@@ -223,15 +238,26 @@ impl Log {
             .map(|Event { class, key, payload }| edgelog_core::Event { topic, class, key, payload })
             .collect();
         let offsets = engine.append_batch(&events, now_ms())?;
-        drop(engine);
-        self.tell_appended();
+        self.tell_appended(engine, offsets.start, &events);
         Ok(offsets)
     }
 
-    /// To those who write and those who wait.
-    fn tell_appended(&self) {
-        self.shared.writer.wake();
-        self.shared.appended.raise();
+    /// Tells those who read, wait and write what was just appended from `first` on.
+    fn tell_appended(
+        &self,
+        engine: MutexGuard<'_, Engine>,
+        first: u64,
+        events: &[edgelog_core::Event<'_>],
+    ) {
+        let Shared { recent, appended, writer, .. } = &*self.shared;
+        if recent.is_followed() {
+            let offsets = first..;
+            recent.keep(events.iter().zip(offsets).map(|(event, at)| engine.as_read(event, at)));
+        }
+        recent.show(engine.visible());
+        drop(engine);
+        appended.ring();
+        writer.wake();
     }
 
     /// Makes everything appended so far durable and gives the durable offset. Costs one write and one fdatasync when anything was appended;
@@ -280,7 +306,11 @@ impl Log {
         if name == UPLINK_CURSOR {
             return Err(AppendError::Reserved { what: Part::Cursor });
         }
-        self.engine().cursor(name, start)
+        let mut engine = self.engine();
+        let cursor = engine.cursor(name, start);
+        // A segment may have begun, behind records that were given up.
+        self.shared.recent.show(engine.visible());
+        cursor
     }
 
     /// Moves a cursor: everything below `offset` is done. An offset above the durable one is held at it: [`sync`](Self::sync) first. Durable with the next [`sync`](Self::sync); committing late, twice or out of order is harmless.
@@ -294,7 +324,10 @@ impl Log {
         if engine.cursors().iter().any(|known| known.id == cursor && known.name == UPLINK_CURSOR) {
             return Err(AppendError::Reserved { what: Part::Cursor });
         }
-        engine.commit(cursor, offset, 0)
+        let committed = engine.commit(cursor, offset, 0);
+        // As above.
+        self.shared.recent.show(engine.visible());
+        committed
     }
 
     /// The cursor as it stands; `None` for one of another log.
@@ -380,10 +413,14 @@ impl Log {
         ready(&self.shared.moved.wait(self.engine(), timeout, &ready))
     }
 
-    /// Waits until there is a record at `offset`, or the time is over; whether there is.
-    pub(crate) fn wait_visible(&self, timeout: Duration, offset: u64) -> bool {
-        let ready = |engine: &Engine| engine.visible() > offset;
-        ready(&self.shared.appended.wait(self.engine(), timeout, ready))
+    /// What was appended last.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.shared.recent
+    }
+
+    /// Rung when something was appended.
+    pub(crate) fn appended(&self) -> &Bell {
+        &self.shared.appended
     }
 
     /// How far the log reaches, with everything in its file; nothing when that is not beyond `offset`.
