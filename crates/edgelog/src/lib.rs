@@ -63,9 +63,11 @@
 mod bell;
 mod block;
 mod commit;
+mod durable;
 mod error;
 mod event;
 mod file;
+mod group;
 mod image;
 mod lock;
 mod log;
@@ -75,13 +77,12 @@ mod reader;
 mod recent;
 mod schema;
 mod ship;
-mod signal;
 mod source;
 mod sync;
-mod tail;
 mod view;
 mod writer;
 
+pub use durable::{Durability, Durable};
 pub use edgelog_core::{
     CURSOR_NAME_LEN_MAX, CURSORS_MAX, Class, Cursor, CursorId, CursorSet, FORMAT_VERSION,
     FullPolicy, Gap, GapReason, Geometry, Identity, Item, KEY_LEN_MAX, LogId, MountError, Part,

@@ -123,9 +123,4 @@ impl Held {
     pub(crate) fn get(&self, offset: u64) -> Option<Record<'_>> {
         self.shared.as_deref().unwrap_or(&self.own).get(offset)
     }
-
-    /// Lets go of what others hold as well.
-    pub(crate) fn release(&mut self) {
-        self.shared = None;
-    }
 }
