@@ -39,3 +39,34 @@ impl Bell {
         (!ready()).then_some(listener)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn who_waits_looks_when_he_comes_and_when_he_goes_and_meanwhile_only_when_it_rings() {
+        let (bell, looks) = (Bell::default(), Cell::new(0));
+        let look = || {
+            looks.set(looks.get() + 1);
+            false
+        };
+        assert!(!bell.wait(Duration::from_millis(20), look));
+        assert_eq!(looks.get(), 3);
+    }
+
+    #[test]
+    fn what_changes_between_the_look_and_the_wait_is_heard() {
+        let (bell, looks) = (Bell::default(), Cell::new(0));
+        // The change and its ring come after the first look, and before the listening.
+        let ready = || {
+            let is_first = looks.replace(looks.get() + 1) == 0;
+            if is_first {
+                bell.ring();
+            }
+            !is_first
+        };
+        assert!(bell.wait(Duration::MAX, ready));
+    }
+}

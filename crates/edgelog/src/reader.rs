@@ -7,6 +7,7 @@ use crate::log::Log;
 use crate::recent::Held;
 use crate::sync::thread;
 use edgelog_core::{Extent, Item, Medium};
+use event_listener::EventListener;
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -111,8 +112,7 @@ impl Reader {
     /// a quarter of a millisecond later, which costs those who append nothing.
     #[must_use]
     pub fn wait(&self, timeout: Duration) -> bool {
-        let ready = || self.log.recent().visible() > self.offset;
-        if ready() {
+        if self.is_ready() {
             return true;
         }
         let is_burst = self.batch.take() > 1;
@@ -120,7 +120,30 @@ impl Reader {
         if is_burst {
             thread::sleep(rest);
         }
-        self.log.appended().wait(timeout.saturating_sub(rest), ready)
+        self.log.appended().wait(timeout.saturating_sub(rest), || self.is_ready())
+    }
+
+    /// Waits, without a thread, until there is something to read: [`next`](Self::next) then lends it without a copy. It may be dropped at
+    /// any time, and needs no particular runtime.
+    pub async fn ready(&mut self) {
+        while let Some(listener) = self.listen() {
+            listener.await;
+        }
+    }
+
+    /// To hear of what is appended next; nothing while there is something to read.
+    pub(crate) fn listen(&self) -> Option<EventListener> {
+        self.log.appended().listen(|| self.is_ready())
+    }
+
+    /// One copied item after the other, without end.
+    #[cfg(feature = "stream")]
+    pub const fn into_stream(self) -> crate::stream::Items {
+        crate::stream::Items::new(self)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.log.recent().visible() > self.offset
     }
 
     /// The offset of the next record.
