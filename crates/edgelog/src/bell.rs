@@ -59,19 +59,20 @@ impl Bell {
             return true;
         }
         let deadline = Instant::now().checked_add(timeout);
+        let left = || deadline.map(|until| until.saturating_duration_since(Instant::now()));
         loop {
             let place = self.enter(Wake::Thread(thread::current()));
             // Once more: what changed before the entry may have been rung for already.
-            let is_ready = ready();
-            let left = deadline.map(|until| until.saturating_duration_since(Instant::now()));
-            match left {
-                _ if is_ready => {}
-                Some(left) => thread::park_timeout(left),
-                // Longer than the clock runs.
-                None => thread::park(),
+            if !ready() {
+                match left() {
+                    Some(left) => thread::park_timeout(left),
+                    // Longer than the clock runs.
+                    None => thread::park(),
+                }
             }
             self.leave(place);
-            if is_ready || left == Some(Duration::ZERO) {
+            let is_ready = ready();
+            if is_ready || left() == Some(Duration::ZERO) {
                 return is_ready;
             }
         }
