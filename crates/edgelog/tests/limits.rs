@@ -75,7 +75,7 @@ fn a_smaller_largest_record_than_8_kib_counts_as_8_kib() {
 #[test]
 fn the_largest_record_is_what_fits_a_segment_where_that_is_less() {
     let folder = tempfile::tempdir().unwrap();
-    let small = Options::new().segment_bytes(4 * KIB).budget_bytes(64 << 10);
+    let small = Options::new().segment_bytes(4 * KIB).budget_bytes(256 << 10);
     let log = small.open(folder.path()).unwrap();
     let refused = log.append("t", &Event::new(&[7; 4096])).unwrap_err();
     let AppendError::TooLarge { limit, .. } = refused else { panic!("{refused}") };
