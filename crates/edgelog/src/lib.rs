@@ -74,7 +74,6 @@ mod schema;
 mod ship;
 mod signal;
 mod source;
-mod tail;
 mod view;
 mod writer;
 
