@@ -54,7 +54,10 @@ fn what_is_given_up_is_a_gap_and_the_newest_segment_stays() {
         assert_eq!((log.segments().0, log.oldest().unwrap()), (1, None));
         assert_eq!(log.visible(), 14, "the end is where it was");
         thirds(&mut log, 30);
-        assert_eq!(adds_up(&read_from(&mut mount(&medium), 0), 0, 44), 44 - log.earliest().unwrap());
+        assert_eq!(
+            adds_up(&read_from(&mut mount(&medium), 0), 0, 44),
+            44 - log.earliest().unwrap()
+        );
     }
 }
 

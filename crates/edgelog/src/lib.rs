@@ -70,6 +70,7 @@ mod log;
 mod maps;
 mod options;
 mod reader;
+mod retention;
 mod schema;
 mod ship;
 mod signal;

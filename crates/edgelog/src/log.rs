@@ -6,6 +6,7 @@ use crate::event::{Event, Payload, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
 use crate::reader::Reader;
+use crate::retention::Retention;
 use crate::schema::{Schemas, TopicSchema};
 use crate::signal::Signal;
 use crate::writer::Writer;
@@ -34,6 +35,9 @@ struct Shared {
     /// Before the engine: its thread ends first.
     writer: Writer,
     engine: Arc<Mutex<Engine>>,
+    retention: Arc<Retention>,
+    /// The first record when the log was opened.
+    earliest: u64,
     /// Raised when something was appended.
     appended: Signal,
     /// Raised when something became durable, or was told by [`nudge`](Log::nudge).
@@ -66,6 +70,8 @@ pub struct Status {
     pub damaged: u64,
     /// Bytes behind the end that opening found written and not valid: a torn write, or records at the very end that rotted.
     pub torn_bytes: u32,
+    /// Records that were given up since the log was opened, read or not: by its full policy or its retention, or as its cursors had passed them.
+    pub evicted: u64,
     /// Segments in use.
     pub segments: u64,
     /// Segments in the ring.
@@ -90,11 +96,15 @@ impl Log {
         lock: OwnerLock,
         directory: PathBuf,
         record_bytes_max: usize,
+        retention: Retention,
+        earliest: u64,
     ) -> Self {
-        let engine = Arc::new(Mutex::new(engine));
+        let (engine, retention) = (Arc::new(Mutex::new(engine)), Arc::new(retention));
         let shared = Shared {
-            writer: Writer::start(&engine),
+            writer: Writer::start(&engine, &retention),
             engine,
+            retention,
+            earliest,
             appended: Signal::default(),
             moved: Signal::default(),
             group: Group::default(),
@@ -207,6 +217,7 @@ impl Log {
         let write = |bytes: &mut [u8]| payload.write(bytes);
         let (class, key) = (event.class, event.key);
         let stored = engine.append_with(topic, class, key, payload.len(), now_ms(), write);
+        self.shared.retention.at_roll(&mut engine);
         drop(engine);
         self.tell_appended();
         stored
@@ -223,6 +234,7 @@ impl Log {
             .map(|Event { class, key, payload }| edgelog_core::Event { topic, class, key, payload })
             .collect();
         let offsets = engine.append_batch(&events, now_ms())?;
+        self.shared.retention.at_roll(&mut engine);
         drop(engine);
         self.tell_appended();
         Ok(offsets)
@@ -303,10 +315,23 @@ impl Log {
         self.engine().cursors().iter().find(|known| known.id == cursor).cloned()
     }
 
-    /// What to do when the log is full: refuse (the default), drop the oldest records, or protect some cursors. It is not stored: set it
-    /// after each opening. Dropped records are gaps to whoever has not read them.
+    /// What to do when the log is full, and what its [retention](crate::Options::retain_bytes) may give up: refuse (the default), drop the oldest
+    /// records, or protect some cursors. It is not stored: set it after each opening, or with [`Options::full`](crate::Options::full). Dropped records are gaps to whoever has not read them.
     pub fn set_full_policy(&self, full: FullPolicy) {
         self.engine().set_full_policy(full);
+    }
+
+    /// Gives up what the [retention](crate::Options::retain_bytes) no longer keeps, as far as the full policy lets it go, and gives how many records
+    /// went. Appends do this when a segment is full; call it, say once an hour, in a log that seldom fills one, or whose cursors move late.
+    ///
+    /// Costs two small reads, and for each segment that goes up to three syncs and the removal of a file.
+    /// Power loss: what went is gone, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]: the file system failed. Removing may be tried again.
+    pub fn trim(&self) -> Result<u64, AppendError> {
+        self.shared.retention.trim(&mut self.engine())
     }
 
     /// Says that `records` events were given up because the log refused them. They take offsets when the next segment is opened, and readers
@@ -354,6 +379,7 @@ impl Log {
             durable: engine.durable(),
             damaged: engine.damaged(),
             torn_bytes: engine.torn_bytes(),
+            evicted: earliest.saturating_sub(self.shared.earliest),
             segments,
             segments_max,
         })

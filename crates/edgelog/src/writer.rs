@@ -1,6 +1,7 @@
 //! The thread that writes what was appended when nobody syncs or reads, so that other processes see it.
 
 use crate::log::Engine;
+use crate::retention::Retention;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -33,12 +34,13 @@ enum Wish {
 
 impl Writer {
     /// Without a thread, which the system may refuse, what was appended is written when there is enough of it, at a sync, and at the end.
-    pub(crate) fn start(engine: &Arc<Mutex<Engine>>) -> Self {
+    pub(crate) fn start(engine: &Arc<Mutex<Engine>>, retention: &Arc<Retention>) -> Self {
         let (wish, changed) = (Mutex::new(Wish::Nothing), Condvar::new());
         let shared = Arc::new(Shared { is_awake: AtomicBool::new(false), wish, changed });
         let (engine, wished) = (Arc::clone(engine), Arc::clone(&shared));
+        let retention = Arc::clone(retention);
         let thread = Builder::new().name("edgelog-writer".to_owned());
-        let thread = thread.spawn(move || run(&engine, &wished)).ok();
+        let thread = thread.spawn(move || run(&engine, &wished, &retention)).ok();
         Self { shared, thread }
     }
 
@@ -68,7 +70,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(engine: &Mutex<Engine>, Shared { is_awake, wish, changed }: &Shared) {
+fn run(engine: &Mutex<Engine>, Shared { is_awake, wish, changed }: &Shared, retention: &Retention) {
     let mut wished = lock(wish);
     loop {
         let idle = |wish: &mut Wish| *wish == Wish::Nothing;
@@ -87,7 +89,9 @@ fn run(engine: &Mutex<Engine>, Shared { is_awake, wish, changed }: &Shared) {
             // Before the write: who appends behind it wakes this thread again.
             is_awake.store(false, Ordering::SeqCst);
             // What fails is told to the next who appends or syncs.
-            let _ = lock(engine).medium_mut().write_out();
+            let mut engine = lock(engine);
+            let _ = engine.medium_mut().write_out();
+            retention.at_leisure(&mut engine);
         }
         wished = lock(wish);
     }

@@ -594,6 +594,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         (self.ring.newest.generation - self.ring.oldest + 1, self.ring.geometry.segment_count())
     }
 
+    /// How many segments were opened since the log began.
+    pub fn segments_opened(&self) -> u64 {
+        self.ring.newest.generation + 1
+    }
+
     /// What the clocks of boots that began without one turned out to be: the last few, oldest first.
     pub fn time_syncs(&self) -> &[TimeSync] {
         &self.state().time_syncs
