@@ -1,10 +1,10 @@
 //! What a log keeps of its past besides what fits its ring.
 
-use crate::error::AppendError;
+use crate::error::{AppendError, FileError};
 use crate::event::now_ms;
 use crate::log::Engine;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What [`Options`](crate::Options) ask for.
@@ -25,52 +25,67 @@ pub(crate) struct Retention {
     /// How many segments had been opened when it was last looked at.
     seen: AtomicU64,
     due: Mutex<Instant>,
+    /// The first record when the log was opened.
+    earliest: u64,
+}
+
+/// Why somebody looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Something was appended: it may have opened a segment.
+    ASegmentWasOpened,
+    /// The writer thread had something to write.
+    NowAndThen,
 }
 
 /// How often the age of what a quiet log holds is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 impl Retention {
-    pub(crate) fn new(limits: Limits, engine: &Engine) -> Self {
+    pub(crate) fn new(limits: Limits, engine: &mut Engine) -> Result<Self, FileError> {
         let segment = u64::from(engine.extent().geometry().segment_size());
         let by_bytes = limits.bytes.map(|bytes| bytes / segment);
         let segments_max = by_bytes.into_iter().chain(limits.segments).min();
-        Self {
+        Ok(Self {
             segments_max: segments_max.map(|most| most.max(1)),
             age_max_ms: limits.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
             clock: LogClock { opened: Instant::now(), then_ms: engine.time_ms() },
             seen: AtomicU64::new(0),
             due: Mutex::new(Instant::now()),
+            earliest: engine.earliest()?,
+        })
+    }
+
+    /// Gives up what is too much or too old, if it is time to look.
+    pub(crate) fn trim_if(&self, engine: &mut Engine, when: When) -> Result<(), AppendError> {
+        if self.is_time(engine, when) {
+            self.trim(engine)?;
+        }
+        Ok(())
+    }
+
+    fn is_time(&self, engine: &Engine, when: When) -> bool {
+        match when {
+            When::ASegmentWasOpened if self.segments_max.is_some() || self.age_max_ms.is_some() => {
+                let opened = engine.segments_opened();
+                self.seen.swap(opened, Ordering::Relaxed) != opened
+            }
+            When::NowAndThen if self.age_max_ms.is_some() => {
+                let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = Instant::now();
+                let is_due = now >= *due;
+                if is_due {
+                    *due = now + LOOK_EVERY;
+                }
+                is_due
+            }
+            _ => false,
         }
     }
 
-    const fn is_none(&self) -> bool {
-        self.segments_max.is_none() && self.age_max_ms.is_none()
-    }
-
-    /// After an append: when it opened a segment.
-    pub(crate) fn at_roll(&self, engine: &mut Engine) {
-        if self.is_none() {
-            return;
-        }
-        let opened = engine.segments_opened();
-        if self.seen.swap(opened, Ordering::Relaxed) != opened {
-            // The event is stored. What fails here is tried again, or is told to the next who appends.
-            let _ = self.trim(engine);
-        }
-    }
-
-    /// From the writer's thread, after it had something to write.
-    pub(crate) fn at_leisure(&self, engine: &mut Engine) {
-        if self.age_max_ms.is_none() {
-            return;
-        }
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if now >= *due {
-            *due = now + LOOK_EVERY;
-            let _ = self.trim(engine);
-        }
+    /// How many records went since the log was opened, which now begins at `earliest`.
+    pub(crate) const fn gone(&self, earliest: u64) -> u64 {
+        earliest.saturating_sub(self.earliest)
     }
 
     /// Gives up what is too much or too old, oldest first, as far as the full policy lets it go; gives how many records went.
@@ -153,9 +168,9 @@ mod tests {
     }
 
     /// Ten hours.
-    fn ten(engine: &Engine) -> Retention {
+    fn ten(engine: &mut Engine) -> Retention {
         let age = Some(Duration::from_millis(10 * HOUR));
-        Retention::new(Limits { age, ..Limits::default() }, engine)
+        Retention::new(Limits { age, ..Limits::default() }, engine).unwrap()
     }
 
     fn earliest(folder: &Path) -> u64 {
@@ -176,7 +191,7 @@ mod tests {
         let end = hours(folder.path(), 30);
         let log = options().open(folder.path()).unwrap();
         let mut engine = log.engine();
-        let retention = ten(&engine);
+        let retention = ten(&mut engine);
         assert_eq!(retention.trim_at(&mut engine, now_ms()).unwrap(), 0, "the clock was set back");
         let gone = retention.trim_at(&mut engine, end).unwrap();
         // The newest record is of half past hour 30: what ended before half past hour 20 is older.
@@ -192,7 +207,7 @@ mod tests {
         let end = hours(folder.path(), 5);
         let log = options().open(folder.path()).unwrap();
         let mut engine = log.engine();
-        let retention = ten(&engine);
+        let retention = ten(&mut engine);
         let ahead = end + 876_000 * HOUR;
         append(&mut engine, ahead, 10);
         assert_eq!(retention.trim_at(&mut engine, ahead + HOUR).unwrap(), 0);
@@ -201,7 +216,7 @@ mod tests {
         // And after a restart the wall clock is right again.
         let log = options().open(folder.path()).unwrap();
         let mut engine = log.engine();
-        assert_eq!(ten(&engine).trim_at(&mut engine, end).unwrap(), 0);
+        assert_eq!(ten(&mut engine).trim_at(&mut engine, end).unwrap(), 0);
         assert_eq!(earliest(folder.path()), 0);
     }
 

@@ -77,9 +77,7 @@ impl FileMedium {
     /// What fails once fails for ever: what the file holds behind it is unknown.
     pub(crate) fn write_out(&mut self) -> Result<(), FileError> {
         let slot = self.tail.slot();
-        let failed =
-            |medium: &Self, error| FileError::new("write to", &medium.files.path(slot), error);
-        self.syncs.wait().map_err(|error| failed(self, error))?;
+        self.syncs.wait()?;
         if self.tail.len() == 0 {
             return Ok(());
         }
@@ -93,8 +91,9 @@ impl FileMedium {
             None => Err(io::ErrorKind::NotFound.into()),
         };
         written.map_err(|error| {
-            self.syncs.fail();
-            failed(self, error)
+            let error = FileError::new("write to", &self.files.path(slot), error);
+            self.syncs.fail(&error);
+            error
         })
     }
 
