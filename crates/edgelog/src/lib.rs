@@ -76,6 +76,7 @@ mod options;
 mod owned;
 mod reader;
 mod recent;
+mod retention;
 mod schema;
 mod ship;
 mod source;
