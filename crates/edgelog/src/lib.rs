@@ -100,7 +100,7 @@ pub use event::{Event, InPlace, Payload, Start, now_ms};
 pub use log::{Log, Status};
 pub use options::Options;
 pub use owned::{Items, OwnedItem, OwnedRecord};
-pub use reader::Reader;
+pub use reader::{Reader, Ready};
 pub use schema::{EventError, ReadEvent, TopicSchema};
 pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};
 pub use view::View;
