@@ -73,6 +73,8 @@ pub enum Bug {
     GreedyRing,
     /// With --host: records are told as durable before a sync
     EarlyAck,
+    /// With --host: batched records are told as durable before their batch is synced
+    EarlyBatch,
     /// With --host: a thread leaves out one of its records now and then
     SkippedNumber,
     /// With --host: cursors are told as durable before they are committed
@@ -87,7 +89,7 @@ impl Bug {
             Self::LyingSync => Some(Plant::LyingSync),
             Self::HeadlessBatch => Some(Plant::HeadlessBatch),
             Self::GreedyRing => Some(Plant::GreedyRing),
-            Self::EarlyAck | Self::SkippedNumber | Self::EarlyCommit => None,
+            Self::EarlyAck | Self::EarlyBatch | Self::SkippedNumber | Self::EarlyCommit => None,
         }
     }
 }
