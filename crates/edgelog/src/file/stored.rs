@@ -85,6 +85,20 @@ pub(super) fn segment_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError>
     files_with("seg", directory)
 }
 
+/// The lengths of a directory's segment files, with those that a crash left unfinished.
+pub(crate) fn stored_bytes(directory: &Path) -> Result<u64, FileError> {
+    let mut bytes = 0;
+    for path in files_with("seg", directory)?.into_iter().chain(files_with("new", directory)?) {
+        match fs::metadata(&path) {
+            Ok(about) => bytes += about.len(),
+            // The owner gave it up since the folder was read.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(FileError::new("look at", &path, error)),
+        }
+    }
+    Ok(bytes)
+}
+
 /// The files of a directory with this extension, by name; none where there is no directory.
 pub(super) fn files_with(extension: &str, directory: &Path) -> Result<Vec<PathBuf>, FileError> {
     let failed = |error| FileError::new("read the folder", directory, error);
