@@ -1,10 +1,10 @@
 //! Making durable what was appended: the log's side of group commit.
 
+use crate::bell::Bell;
 use crate::error::{AppendError, FileError};
 use crate::group::Group;
 use crate::log::Engine;
 use crate::retention::{Retention, When};
-use crate::signal::Signal;
 use crate::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::writer::Orders;
 
@@ -16,8 +16,8 @@ pub(crate) struct Committer {
     /// What the writer thread is to do.
     orders: Orders,
     retention: Retention,
-    /// Raised when something became durable.
-    moved: Signal,
+    /// Rung when something became durable.
+    moved: Bell,
     /// Why the log takes no more.
     cause: OnceLock<FileError>,
 }
@@ -26,7 +26,7 @@ impl Committer {
     pub(crate) fn new(engine: Engine, orders: Orders, retention: Retention) -> Self {
         let group = Group::new(engine.durable());
         let engine = Mutex::new(engine);
-        let (moved, cause) = (Signal::default(), OnceLock::new());
+        let (moved, cause) = (Bell::default(), OnceLock::new());
         Self { engine, group, orders, retention, moved, cause }
     }
 
@@ -47,7 +47,7 @@ impl Committer {
         &self.retention
     }
 
-    pub(crate) const fn moved(&self) -> &Signal {
+    pub(crate) const fn moved(&self) -> &Bell {
         &self.moved
     }
 
@@ -86,7 +86,7 @@ impl Committer {
         let durable = engine.durable();
         let led = ran.map_err(|error| self.explained(&engine, error.into()));
         drop(engine);
-        self.moved.raise();
+        self.moved.ring();
         led.map(|()| durable)
     }
 
