@@ -121,6 +121,13 @@ pub enum OpenError {
     Sizes(String),
     /// The name cannot be that of a log in a store.
     BadName(String),
+    /// The folder is that of a store and not of a log.
+    IsAStore {
+        /// The store's directory.
+        path: PathBuf,
+        /// The names of its logs, each in a folder of its own.
+        logs: Vec<String>,
+    },
     /// The folder is that of a log and not of a store.
     NotAStore(PathBuf),
     /// The store's budget has no room for a new log's first segment.
@@ -175,6 +182,12 @@ impl fmt::Display for OpenError {
             Self::BadName(name) => write!(
                 f,
                 "a log in a store cannot be named {name:?}: use 1 to 64 letters, digits, '-', '_' or '.', with no '.' at the beginning, and not 'lock'"
+            ),
+            Self::IsAStore { path, logs } => write!(
+                f,
+                "{} is a store and not a log: give the folder of one of its logs ({})",
+                path.display(),
+                logs.join(", ")
             ),
             Self::NotAStore(path) => write!(
                 f,

@@ -7,7 +7,7 @@ use crate::file::{FileMedium, Stored, stored_bytes};
 use crate::lock::OwnerLock;
 use crate::log::Log;
 use crate::retention::{Limits, Retention};
-use crate::store::Member;
+use crate::store::{Member, store_at};
 use crate::writer::Orders;
 use edgelog_core::{FullPolicy, Geometry, LogId, MountError};
 use std::fs;
@@ -198,6 +198,12 @@ impl Options {
         // A blank file is what a crash leaves of a log that was being created.
         if stored.is_none() && data {
             return Err(found.refusal(directory));
+        }
+        if files == 0
+            && member.is_none()
+            && let Some(store) = store_at(directory)
+        {
+            return Err(store);
         }
         let budget = member.as_ref().map_or(BUDGET_BYTES_DEFAULT, Member::budget);
         let geometry = self.geometry(stored, budget)?;

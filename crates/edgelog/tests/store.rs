@@ -429,6 +429,12 @@ fn names_folders_and_owners_are_checked() {
     drop((log, store));
     let refused = StoreOptions::new().open(directory).unwrap_err();
     assert!(matches!(refused, OpenError::NotAStore(_)), "{refused}");
+    for refused in [
+        Options::new().open(folder.path()).unwrap_err(),
+        View::open(folder.path(), Start::Earliest).unwrap_err(),
+    ] {
+        assert!(refused.to_string().contains("one of its logs (a)"), "{refused}");
+    }
     let small = StoreOptions::new().budget_bytes(5000).open(folder.path()).unwrap();
     let refused = small.log("b", Class::Normal, &refusing()).unwrap_err();
     assert!(matches!(refused, OpenError::Sizes(_)), "{refused}");

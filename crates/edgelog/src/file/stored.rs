@@ -3,6 +3,7 @@
 use super::ahead::read_full;
 use crate::error::{FileError, OpenError};
 use crate::image::{is_blank, other_version};
+use crate::store::store_at;
 use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, MountError, SEGMENT_MAGIC, stored_header};
 use std::fs::{self, File};
 use std::io;
@@ -62,6 +63,11 @@ impl Stored {
     /// Why there is nothing to be opened in `directory`, where no header was found.
     pub(crate) fn refusal(&self, directory: &Path) -> OpenError {
         let path = directory.to_owned();
+        if self.files == 0
+            && let Some(store) = store_at(directory)
+        {
+            return store;
+        }
         match (self.version, self.files) {
             (Some(found), _) => OpenError::Mount { path, source: MountError::Version { found } },
             (None, 0) => OpenError::NoLog(path),

@@ -5,6 +5,7 @@ mod names;
 mod room;
 
 pub(crate) use budget::Share;
+pub(crate) use names::store_at;
 pub(crate) use room::Member;
 
 use crate::error::{FileError, OpenError, ReadError};

@@ -44,6 +44,12 @@ pub(super) fn log_folders(directory: &Path) -> Result<Vec<(String, u64)>, FileEr
     Ok(logs)
 }
 
+/// Says so if `directory` is a store's. A folder that cannot be read is told by whoever reads it next.
+pub(crate) fn store_at(directory: &Path) -> Option<OpenError> {
+    let logs: Vec<_> = log_folders(directory).ok()?.into_iter().map(|(name, _)| name).collect();
+    (!logs.is_empty()).then(|| OpenError::IsAStore { path: directory.to_owned(), logs })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
