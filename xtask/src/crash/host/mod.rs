@@ -4,8 +4,8 @@
 //! A kill leaves what was written to files, synced or not: this shows that nothing is told before it was written, that threads and the
 //! recycling of segments do not get in each other's way, and that opening finds the end. What a power cut leaves is shown by the simulator.
 
-mod judge;
-mod order;
+pub(in crate::crash) mod judge;
+pub(in crate::crash) mod order;
 mod victim;
 
 pub use victim::{VictimArguments, live};
@@ -23,7 +23,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const TOPIC: &str = "kills";
+pub(in crate::crash) const TOPIC: &str = "kills";
 const PRODUCERS: u32 = 8;
 const CONSUMERS: usize = 4;
 /// Those whose cursors are protected in every second life or so: the slow one, which lets the log get full, among them.
@@ -33,7 +33,7 @@ const KILLS_A_LOG: u32 = 100;
 
 /// What a victim tells, one a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Line {
+pub(in crate::crash) enum Line {
     /// It opened the log, of which so much was visible.
     Opened { visible: u64 },
     /// This record, and every one that its thread appended before, was synced.
@@ -158,7 +158,7 @@ fn lines_of(told: impl Read) -> Result<Vec<Line>> {
 }
 
 /// The log goes on after a kill.
-fn append(log: &Log, run: u32) -> Result<Vec<Line>> {
+pub(in crate::crash) fn append(log: &Log, run: u32) -> Result<Vec<Line>> {
     log.set_full_policy(FullPolicy::DropOldest);
     let name = Name { run, thread: 0, number: 0 };
     let offset = log.append(TOPIC, &Event::new(&name.payload()))?;
@@ -168,6 +168,6 @@ fn append(log: &Log, run: u32) -> Result<Vec<Line>> {
 }
 
 /// A small ring, so that it goes round in every few lives.
-const fn options() -> Options {
+pub(in crate::crash) const fn options() -> Options {
     Options::new().segment_bytes(64 << 10).budget_bytes(1 << 20)
 }
