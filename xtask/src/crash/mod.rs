@@ -1,7 +1,7 @@
 //! `cargo xtask crash`: the power is cut in every byte of every program and erase, and the promises are checked. With `--host` a
-//! process that uses the log is killed instead.
+//! process that uses the log is killed instead, with `--files` the power is cut under its files, and its file calls fail.
 
-mod files;
+pub mod files;
 pub mod host;
 
 use anyhow::{Result, bail, ensure};
@@ -77,14 +77,16 @@ const STATES_FILES: u64 = 4000;
 pub enum Bug {
     /// Flash silently leaves out the last word of some programs
     DroppedWord,
-    /// Disks make nothing durable when they say so
+    /// Disks, those of --files too, make nothing durable when they say so
     LyingSync,
     /// A batch that was cut is there without its first record
     HeadlessBatch,
     /// The oldest segment is erased although the policy keeps it
     GreedyRing,
-    /// With --host: records are told as durable before a sync
+    /// With --host or --files: records are told as durable before a sync
     EarlyAck,
+    /// With --files: calls that are to fail do nothing, and tell that all is well
+    LostCall,
     /// With --host: a thread leaves out one of its records now and then
     SkippedNumber,
     /// With --host: cursors are told as durable before they are committed
@@ -99,7 +101,7 @@ impl Bug {
             Self::LyingSync => Some(Plant::LyingSync),
             Self::HeadlessBatch => Some(Plant::HeadlessBatch),
             Self::GreedyRing => Some(Plant::GreedyRing),
-            Self::EarlyAck | Self::SkippedNumber | Self::EarlyCommit => None,
+            Self::EarlyAck | Self::LostCall | Self::SkippedNumber | Self::EarlyCommit => None,
         }
     }
 }
@@ -111,6 +113,11 @@ impl Bug {
 /// A promise was broken; the reproducing cases, or the seed, are printed.
 pub fn run(arguments: &CrashArguments) -> Result<()> {
     if arguments.files {
+        let is_planted = [None, Some(Bug::LyingSync), Some(Bug::EarlyAck), Some(Bug::LostCall)];
+        ensure!(
+            is_planted.contains(&arguments.plant),
+            "this bug is not one of file calls: leave out --files"
+        );
         return files::run(arguments);
     }
     let plant = arguments.plant.and_then(Bug::of_simulator);

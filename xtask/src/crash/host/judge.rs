@@ -142,7 +142,7 @@ impl Judge {
                     let left = self.last.visible;
                     ensure!(*visible == left, "it opened with {visible} records and had {left}");
                 }
-                Line::Committing { .. } => {}
+                Line::Committing { .. } | Line::Failed { .. } => {}
                 Line::Committed { cursor, offset } => {
                     let at = found.cursors.get(cursor).copied();
                     ensure!(at >= Some(*offset), "{line:?}, and it is at {at:?}");

@@ -9,6 +9,7 @@ pub(in crate::crash) mod order;
 mod victim;
 
 pub use victim::{VictimArguments, live};
+pub(in crate::crash) use victim::{cursor_name, tell};
 
 use super::{Bug, CrashArguments};
 use crate::chaos::Random;
@@ -44,6 +45,8 @@ pub(in crate::crash) enum Line {
     Committing { cursor: usize, offset: u64 },
     /// A cursor's place was synced.
     Committed { cursor: usize, offset: u64 },
+    /// Something was not done because a file call failed; `ends`: the log takes no more until it is opened again.
+    Failed { doing: String, error: String, ends: bool },
     /// It saw for itself that a promise was broken.
     Broken(String),
 }
