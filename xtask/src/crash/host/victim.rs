@@ -76,7 +76,7 @@ pub fn live(arguments: &VictimArguments) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn cursor_name(index: usize) -> String {
+pub(in crate::crash) fn cursor_name(index: usize) -> String {
     format!("consumer-{index}")
 }
 
@@ -233,7 +233,7 @@ fn told(done: Result<()>) {
 }
 
 /// One write, which a kill does not cut in two. Without anybody who listens there is no sense in living on.
-fn tell(line: &Line) {
+pub(in crate::crash) fn tell(line: &Line) {
     let written = serde_json::to_string(line).map(|mut text| {
         text.push('\n');
         std::io::stdout().lock().write_all(text.as_bytes())
