@@ -80,6 +80,7 @@ mod retention;
 mod schema;
 mod ship;
 mod source;
+mod store;
 #[cfg(feature = "stream")]
 pub mod stream;
 mod sync;
@@ -103,4 +104,5 @@ pub use owned::{Items, OwnedItem, OwnedRecord};
 pub use reader::{Reader, Ready};
 pub use schema::{EventError, ReadEvent, TopicSchema};
 pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};
+pub use store::{Store, StoreLogStatus, StoreOptions, StoreStatus};
 pub use view::View;
