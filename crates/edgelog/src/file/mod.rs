@@ -51,6 +51,8 @@ pub(crate) struct FileMedium {
     tail: Tail,
     syncs: Syncs,
     settled: Settled,
+    /// Where a segment was when the folder was looked at.
+    likely_slot: u32,
 }
 
 impl FileMedium {
@@ -60,7 +62,14 @@ impl FileMedium {
         let (files, maps) = (Files::new(directory, access), Maps::new(&geometry));
         let (tail, syncs, settled) = (Tail::default(), Syncs::default(), Settled::default());
         let (log, ahead) = (OnceCell::new(), (access == Access::Owner).then(ReadAhead::default));
-        Self { files, geometry, access, log, lock, maps, ahead, tail, syncs, settled }
+        let likely_slot = 0;
+        Self { files, geometry, access, log, lock, maps, ahead, tail, syncs, settled, likely_slot }
+    }
+
+    /// Tells where a segment is, so that it need not be looked for.
+    pub(crate) const fn beginning_at(mut self, slot: u32) -> Self {
+        self.likely_slot = slot;
+        self
     }
 
     /// Writes what was programmed so far to its file, where other processes see it. Waits for a sync that runs.
@@ -227,6 +236,15 @@ impl Medium for FileMedium {
         }
         self.adopt(slot);
         Ok(())
+    }
+
+    fn discard(&mut self, slot: u32) -> Result<(), FileError> {
+        self.ahead = None;
+        self.remove_segment(slot)
+    }
+
+    fn likely_slot(&self) -> u32 {
+        self.likely_slot
     }
 
     fn adopt(&mut self, slot: u32) {
