@@ -207,6 +207,20 @@ mod tests {
     }
 
     #[test]
+    fn one_that_waits_and_is_dropped_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(folder.path());
+        let mut waiting = log.durable(append(&log));
+        // Nobody can sync meanwhile.
+        let engine = log.engine();
+        assert!(waiting.ask(Waker::noop()).is_pending());
+        assert_eq!(log.committer().group().waiting(), 1);
+        drop(waiting);
+        assert_eq!(log.committer().group().waiting(), 0);
+        drop(engine);
+    }
+
+    #[test]
     fn a_batch_that_is_not_yet_due_is_synced_when_the_log_is_closed() {
         let folder = tempfile::tempdir().unwrap();
         let log = open(folder.path());
