@@ -29,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "flatbuffers",
             "getrandom",
             "rustix",
+            "zstd",
         ],
     ),
     (

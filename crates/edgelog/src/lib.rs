@@ -69,6 +69,7 @@ mod lock;
 mod log;
 mod maps;
 mod options;
+mod packed;
 mod reader;
 mod schema;
 mod ship;
