@@ -75,7 +75,6 @@ mod schema;
 mod ship;
 mod signal;
 mod source;
-mod tail;
 mod view;
 mod writer;
 

@@ -96,7 +96,7 @@ impl Options {
         fs::create_dir_all(directory)
             .map_err(|error| FileError::new("create the folder", directory, error))?;
         let lock = OwnerLock::take(directory)?;
-        let found = FileMedium::stored(directory)?;
+        let found = Stored::of(directory)?;
         let Stored { geometry: stored, files, data, .. } = found;
         // A blank file is what a crash leaves of a log that was being created.
         if stored.is_none() && data {

@@ -27,7 +27,7 @@ impl Source {
 }
 
 fn mount_folder(path: &Path) -> Result<LogView<Source>, OpenError> {
-    let stored = FileMedium::stored(path)?;
+    let stored = Stored::of(path)?;
     let Stored { geometry: Some(geometry), files, .. } = stored else {
         return Err(stored.refusal(path));
     };

@@ -1,0 +1,272 @@
+//! A directory of segment files as a medium.
+
+mod ahead;
+mod create;
+mod open;
+mod repair;
+mod space;
+mod stored;
+mod syncs;
+mod tail;
+
+pub(crate) use ahead::read_full;
+pub(crate) use stored::Stored;
+
+use crate::error::FileError;
+use crate::maps::Maps;
+use ahead::ReadAhead;
+use create::owns;
+use edgelog_core::{Geometry, LogId, Medium};
+use edgelog_map::may_rewrite;
+use open::Files;
+use space::{Settled, erase};
+use std::cell::OnceCell;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use syncs::{Sync, Syncs};
+use tail::{TAIL_MAX, Tail, WRITE_LEN};
+
+/// What the owner may do and a reader may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Owner,
+    ReadOnly,
+}
+
+/// Slot n is the file `NNNNNNNN.seg`. A file that is missing or short reads as erased.
+#[derive(Debug)]
+pub(crate) struct FileMedium {
+    files: Files,
+    geometry: Geometry,
+    access: Access,
+    log: OnceCell<LogId>,
+    lock: Option<File>,
+    /// A reader's: it never programs, and reads records in place.
+    maps: Maps,
+    /// An owner's until it programs: mounting reads a segment in small pieces, one behind the other.
+    ahead: Option<ReadAhead>,
+    tail: Tail,
+    syncs: Syncs,
+    settled: Settled,
+}
+
+impl FileMedium {
+    /// The lock is the owner's: a sync fails once the lock file was removed, because somebody else may own the log then.
+    pub(crate) fn new(directory: &Path, geometry: Geometry, lock: Option<File>) -> Self {
+        let access = if lock.is_some() { Access::Owner } else { Access::ReadOnly };
+        let (files, maps) = (Files::new(directory, access), Maps::new(&geometry));
+        let (tail, syncs, settled) = (Tail::default(), Syncs::default(), Settled::default());
+        let (log, ahead) = (OnceCell::new(), (access == Access::Owner).then(ReadAhead::default));
+        Self { files, geometry, access, log, lock, maps, ahead, tail, syncs, settled }
+    }
+
+    /// Writes what was programmed so far to its file, where other processes see it. Waits for a sync that runs.
+    ///
+    /// What fails once fails for ever: what the file holds behind it is unknown.
+    pub(crate) fn write_out(&mut self) -> Result<(), FileError> {
+        let slot = self.tail.slot();
+        let failed =
+            |medium: &Self, error| FileError::new("write to", &medium.files.path(slot), error);
+        self.syncs.wait().map_err(|error| failed(self, error))?;
+        if self.tail.len() == 0 {
+            return Ok(());
+        }
+        let written = match self.files.get(slot)? {
+            Some(open) => {
+                open.unsynced = true;
+                let file = Arc::clone(&open.file);
+                self.settled.wrote(slot, self.tail.end());
+                self.tail.write_to(&file)
+            }
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        written.map_err(|error| {
+            self.syncs.fail();
+            failed(self, error)
+        })
+    }
+
+    /// Begins to make durable what was programmed so far. What is programmed next stays in memory until that has ended, so its first
+    /// frame may say that everything before it is durable.
+    pub(crate) fn begin_sync(&mut self) -> Result<Sync, FileError> {
+        self.write_out()?;
+        self.settle_ahead();
+        self.check_ownership()?;
+        Ok(self.syncs.begin(self.files.take_unsynced()))
+    }
+
+    /// Who syncs often pays for new space each time: this pays for much of it at once.
+    fn settle_ahead(&mut self) {
+        let size = u64::from(self.geometry.segment_size());
+        if self.geometry.erased() == 0
+            && self.settled.is_short(size)
+            && let Ok(Some(open)) = self.files.get(self.settled.slot())
+        {
+            self.settled.go_on(&open.file, size);
+        }
+    }
+
+    /// The syncs of this medium, to be waited for without it.
+    pub(crate) fn syncs(&self) -> Syncs {
+        self.syncs.clone()
+    }
+
+    /// Says whose segments may be overwritten when the ring comes round. Until then none but blank ones are.
+    pub(crate) fn set_log(&self, log: LogId) {
+        let _ = self.log.set(log);
+    }
+
+    /// Whether the lock file is still the one that was locked.
+    fn check_ownership(&self) -> Result<(), FileError> {
+        let Some(lock) = &self.lock else { return Ok(()) };
+        let path = self.files.directory().join("lock");
+        let links = lock.metadata().map(|metadata| metadata.nlink());
+        match links.map_err(|error| FileError::new("look at", &path, error))? {
+            0 => {
+                let removed = "the lock file or its folder was removed, so another process may own the log now";
+                Err(FileError::new(
+                    "go on owning",
+                    self.files.directory(),
+                    io::Error::other(removed),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Medium for FileMedium {
+    type Error = FileError;
+
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn is_write_once(&self) -> bool {
+        false
+    }
+
+    fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        match self.access {
+            Access::ReadOnly => self.maps.get(slot, || File::open(self.files.path(slot))),
+            // It programs what it would borrow.
+            Access::Owner => None,
+        }
+    }
+
+    fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
+        if position == 0 && self.access == Access::ReadOnly {
+            // The owner may have put another file in its place.
+            self.files.forget(slot);
+            self.maps.forget(slot);
+        }
+        let mut ahead = self.ahead.take();
+        let read = self.files.get(slot)?.map(|open| match &mut ahead {
+            Some(ahead) => ahead.read(&open.file, slot, u64::from(position), bytes),
+            None => read_full(&open.file, bytes, u64::from(position)),
+        });
+        self.ahead = ahead;
+        let length = read.unwrap_or(Ok(0));
+        let length =
+            length.map_err(|error| FileError::new("read", &self.files.path(slot), error))?;
+        bytes.get_mut(length..).unwrap_or_default().fill(self.geometry.erased());
+        self.tail.overlay(slot, position, bytes);
+        Ok(())
+    }
+
+    /// Keeps the bytes until there are enough of them to be written, or a [sync](Self::begin_sync) writes them.
+    fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), FileError> {
+        self.ahead = None;
+        if !self.tail.is_followed_by(slot, position) {
+            self.write_out()?;
+        }
+        self.tail.push(slot, position, bytes);
+        let limit = if self.syncs.is_running() { TAIL_MAX } else { WRITE_LEN };
+        if self.tail.len() < limit { Ok(()) } else { self.write_out() }
+    }
+
+    fn erase(&mut self, slot: u32) -> Result<(), FileError> {
+        self.ahead = None;
+        let path = self.files.path(slot);
+        let (size, erased) = (u64::from(self.geometry.segment_size()), self.geometry.erased());
+        self.write_out()?;
+        // A reader of another process may have created, or a person removed, the file since it was opened.
+        self.files.forget(slot);
+        let log = self.log.get().copied();
+        let mut is_held = false;
+        let recycled = match self.files.get(slot)? {
+            Some(open) if owns(&open.file, log, erased, &path)? => {
+                let failed = |error| FileError::new("clear", &path, error);
+                match may_rewrite(&open.file).map_err(failed)? {
+                    // In place: the space is ours already, so recycling cannot run out of it.
+                    Some(_unread) => {
+                        let file = &open.file;
+                        file.set_len(size)
+                            .and_then(|()| erase(file, size, erased))
+                            .map_err(failed)?;
+                        true
+                    }
+                    // Somebody reads it in place: another file takes its name, and its space is free when he is done.
+                    None => {
+                        is_held = true;
+                        false
+                    }
+                }
+            }
+            Some(_) => {
+                self.set_foreign_aside(&path)?;
+                false
+            }
+            None => false,
+        };
+        if !recycled {
+            let file = self.create_segment(&path, is_held)?;
+            self.files.keep(slot, file);
+        }
+        self.adopt(slot);
+        Ok(())
+    }
+
+    fn adopt(&mut self, slot: u32) {
+        if let Ok(Some(open)) = self.files.get(slot) {
+            open.unsynced = true;
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), FileError> {
+        self.begin_sync()?.run()
+    }
+}
+
+impl Drop for FileMedium {
+    /// What was appended and not synced may be lost, but not for want of a write.
+    fn drop(&mut self) {
+        let _ = self.write_out();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgelog_sim::conformance::conforms;
+
+    #[test]
+    fn files_conform_to_what_the_engine_relies_on() {
+        for (segment_size, segment_count) in [(1024, 2), (4096, 3), (1536, 40)] {
+            let folder = tempfile::tempdir().unwrap();
+            let geometry = Geometry::new(segment_size, segment_count, 1, 0x00).unwrap();
+            let open = || {
+                let lock = File::create(folder.path().join("lock")).unwrap();
+                FileMedium::new(folder.path(), geometry, Some(lock))
+            };
+            let mut reopen = |medium| {
+                drop(medium);
+                open()
+            };
+            conforms(open(), Some(&mut reopen), false).unwrap();
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The files that are open: a ring may have more segments than a process may open files.
+
+use super::Access;
+use super::stored::segment_name;
+use crate::error::FileError;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The segment files of one directory.
+#[derive(Debug)]
+pub(super) struct Files {
+    directory: PathBuf,
+    access: Access,
+    /// The one used last at the end.
+    open: Vec<OpenSegment>,
+}
+
+#[derive(Debug)]
+pub(super) struct OpenSegment {
+    slot: u32,
+    pub(super) file: Arc<File>,
+    /// Written since the last sync, perhaps by an owner that was killed; it stays open until that.
+    pub(super) unsynced: bool,
+}
+
+/// Files that the owner keeps open at most, besides unsynced ones, of which there are two at the most.
+const OPEN_MAX: usize = 32;
+/// Files that a reader keeps open besides those it has mapped: of the segment that it reads, and of the next one. There may be many readers.
+const READER_OPEN_MAX: usize = 2;
+
+impl Files {
+    pub(super) fn new(directory: &Path, access: Access) -> Self {
+        Self { directory: directory.to_owned(), access, open: Vec::new() }
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(super) fn path(&self, slot: u32) -> PathBuf {
+        self.directory.join(segment_name(slot))
+    }
+
+    /// The slot's file, if there is one.
+    pub(super) fn get(&mut self, slot: u32) -> Result<Option<&mut OpenSegment>, FileError> {
+        if let Some(at) = self.open.iter().position(|open| open.slot == slot) {
+            // Moving it to the end keeps the order of use; the usual one is there already.
+            let open = self.open.remove(at);
+            self.open.push(open);
+            return Ok(self.open.last_mut());
+        }
+        let path = self.path(slot);
+        match OpenOptions::new().read(true).write(self.access == Access::Owner).open(&path) {
+            Ok(file) => Ok(Some(self.keep(slot, file))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::new("open", &path, error)),
+        }
+    }
+
+    /// Keeps the slot's file open, in place of what was open for it.
+    pub(super) fn keep(&mut self, slot: u32, file: File) -> &mut OpenSegment {
+        self.forget(slot);
+        let most = if self.access == Access::Owner { OPEN_MAX } else { READER_OPEN_MAX };
+        if self.open.len() >= most
+            && let Some(oldest) = self.open.iter().position(|open| !open.unsynced)
+        {
+            self.open.remove(oldest);
+        }
+        self.open.push(OpenSegment { slot, file: Arc::new(file), unsynced: false });
+        let last = self.open.len() - 1;
+        &mut self.open[last]
+    }
+
+    /// The slot may have another file by now.
+    pub(super) fn forget(&mut self, slot: u32) {
+        self.open.retain(|open| open.slot != slot);
+    }
+
+    /// The files that were written since the last sync, with their paths. They count as synced from here on.
+    pub(super) fn take_unsynced(&mut self) -> Vec<(PathBuf, Arc<File>)> {
+        let mut files = Vec::new();
+        for open in self.open.iter_mut().filter(|open| open.unsynced) {
+            open.unsynced = false;
+            files.push((self.directory.join(segment_name(open.slot)), Arc::clone(&open.file)));
+        }
+        files
+    }
+}

@@ -1,0 +1,42 @@
+//! What opening puts right in a directory before anything is appended.
+
+use super::FileMedium;
+use super::ahead::read_full;
+use super::space::fill;
+use super::stored::{files_with, segment_paths};
+use crate::error::FileError;
+use edgelog_core::{HEADER_LEN_MAX, stored_header};
+use std::fs::{self, OpenOptions};
+
+impl FileMedium {
+    /// Gives files that were cut short their length again, before anything is appended: with bytes that are no frame, so that the
+    /// engine sees damage and not unused space, and so that writing there cannot run out of space.
+    pub(crate) fn mend_lengths(&self) -> Result<(), FileError> {
+        let size = u64::from(self.geometry.segment_size());
+        for path in segment_paths(self.files.directory())? {
+            let file = OpenOptions::new().read(true).write(true).open(&path);
+            let file = file.map_err(|error| FileError::new("open", &path, error))?;
+            let length =
+                file.metadata().map_err(|error| FileError::new("look at", &path, error))?;
+            let mut head = vec![0; HEADER_LEN_MAX];
+            read_full(&file, &mut head, 0).map_err(|error| FileError::new("read", &path, error))?;
+            if length.len() < size && stored_header(&head).is_some() {
+                fill(&file, length.len(), size, !self.geometry.erased())
+                    .and_then(|()| file.sync_all())
+                    .map_err(|error| FileError::new("restore the length of", &path, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what a crash left of segments that were being created: their slots may never need a new file again.
+    pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
+        for path in files_with("new", self.files.directory())? {
+            let slot = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+            if slot.is_some_and(|slot| self.files.path(slot).with_extension("new") == path) {
+                fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
+            }
+        }
+        Ok(())
+    }
+}

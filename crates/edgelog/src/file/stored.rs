@@ -1,0 +1,89 @@
+//! What a directory holds, told before anything is opened.
+
+use super::ahead::read_full;
+use crate::error::{FileError, OpenError};
+use crate::image::{is_blank, other_version};
+use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, MountError, SEGMENT_MAGIC, stored_header};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What a directory holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stored {
+    /// The sizes of the log that most verified segment headers name.
+    pub(crate) geometry: Option<Geometry>,
+    /// Segment files.
+    pub(crate) files: usize,
+    /// Whether any of them holds something.
+    pub(crate) data: bool,
+    /// A version that this build does not read, told by one of them.
+    version: Option<u16>,
+}
+
+impl Stored {
+    /// What the segment files in a directory tell before anything is opened: one foreign or rotten file does not decide.
+    pub(crate) fn of(directory: &Path) -> Result<Self, FileError> {
+        let mut stored = Self::default();
+        let mut votes: Vec<((LogId, Geometry), usize)> = Vec::new();
+        for path in segment_paths(directory)? {
+            stored.files += 1;
+            let file = File::open(&path).map_err(|error| FileError::new("open", &path, error))?;
+            let mut head = vec![0; HEADER_LEN_MAX];
+            let length = read_full(&file, &mut head, 0)
+                .map_err(|error| FileError::new("read", &path, error))?;
+            let head = head.get(..length).unwrap_or_default();
+            stored.data |= !is_blank(head);
+            if stored.version.is_none() && head.starts_with(&SEGMENT_MAGIC) {
+                stored.version = other_version(&file, 0)
+                    .map_err(|error| FileError::new("read", &path, error))?;
+            }
+            if let Some(header) = stored_header(head) {
+                match votes.iter_mut().find(|(known, _)| *known == header) {
+                    Some((_, count)) => *count += 1,
+                    None => votes.push((header, 1)),
+                }
+            }
+        }
+        let most = votes.iter().map(|&(_, count)| count).max();
+        // Of equally many the first: the lowest slot.
+        stored.geometry =
+            votes.iter().find(|&&(_, count)| Some(count) == most).map(|&((_, sizes), _)| sizes);
+        Ok(stored)
+    }
+
+    /// Why there is nothing to be opened in `directory`, where no header was found.
+    pub(crate) fn refusal(&self, directory: &Path) -> OpenError {
+        let path = directory.to_owned();
+        match (self.version, self.files) {
+            (Some(found), _) => OpenError::Mount { path, source: MountError::Version { found } },
+            (None, 0) => OpenError::NoLog(path),
+            (None, files) => OpenError::NotALog { path, files },
+        }
+    }
+}
+
+/// The name of a slot's file.
+pub(super) fn segment_name(slot: u32) -> String {
+    format!("{slot:08}.seg")
+}
+
+/// The segment files of a directory, by slot; none where there is no directory.
+pub(super) fn segment_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
+    files_with("seg", directory)
+}
+
+/// The files of a directory with this extension, by name; none where there is no directory.
+pub(super) fn files_with(extension: &str, directory: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let failed = |error| FileError::new("read the folder", directory, error);
+    let listing = match fs::read_dir(directory) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let paths: io::Result<Vec<PathBuf>> = listing.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(failed)?;
+    paths.retain(|path| path.extension().is_some_and(|it| it == extension));
+    paths.sort();
+    Ok(paths)
+}
