@@ -70,6 +70,8 @@ mod log;
 mod maps;
 mod options;
 mod packed;
+#[cfg(feature = "zstd")]
+mod packer;
 mod reader;
 mod schema;
 mod ship;
@@ -90,6 +92,8 @@ pub use error::{AppendError, FileError, OpenError, ReadError};
 pub use event::{Event, InPlace, Payload, Start, now_ms};
 pub use log::{Log, Status};
 pub use options::Options;
+#[cfg(feature = "zstd")]
+pub use packer::Compression;
 pub use reader::Reader;
 pub use schema::{EventError, ReadEvent, TopicSchema};
 pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};

@@ -5,6 +5,8 @@ use crate::error::{AppendError, ReadError};
 use crate::event::{Event, Payload, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
+#[cfg(feature = "zstd")]
+use crate::packer::{Compression, Packer};
 use crate::reader::Reader;
 use crate::schema::{Schemas, TopicSchema};
 use crate::signal::Signal;
@@ -33,6 +35,8 @@ pub struct Log {
 struct Shared {
     /// Before the engine: its thread ends first.
     writer: Writer,
+    #[cfg(feature = "zstd")]
+    packer: Option<Packer>,
     engine: Arc<Mutex<Engine>>,
     /// Raised when something was appended.
     appended: Signal,
@@ -94,6 +98,8 @@ impl Log {
         let engine = Arc::new(Mutex::new(engine));
         let shared = Shared {
             writer: Writer::start(&engine),
+            #[cfg(feature = "zstd")]
+            packer: None,
             engine,
             appended: Signal::default(),
             moved: Signal::default(),
@@ -105,6 +111,22 @@ impl Log {
             _lock: lock,
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Begins to compress what is sealed. To be called before anybody else has the log.
+    #[cfg(feature = "zstd")]
+    pub(crate) fn compressing(mut self, level: Option<i32>) -> Self {
+        if let (Some(level), Some(shared)) = (level, Arc::get_mut(&mut self.shared)) {
+            shared.packer = Some(Packer::start(&shared.engine, &shared.directory, level));
+        }
+        self
+    }
+
+    /// What [compressing](crate::Options::compress) did since the log was opened; `None` when it is off.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub fn compression(&self) -> Option<Compression> {
+        self.shared.packer.as_ref().map(Packer::done)
     }
 
     /// Appends an event to `topic`, which is created when it is new, and gives the record's offset.

@@ -16,6 +16,9 @@ pub struct Options {
     segment_bytes: Option<u32>,
     chip: Option<(u32, u8)>,
     record_bytes_max: u32,
+    /// Zstd's level.
+    #[cfg(feature = "zstd")]
+    compress: Option<i32>,
 }
 
 /// 1 GiB: weeks of telemetry, and small beside the cheapest SD card.
@@ -42,6 +45,8 @@ impl Options {
             segment_bytes: None,
             chip: None,
             record_bytes_max: RECORD_BYTES_MAX_DEFAULT,
+            #[cfg(feature = "zstd")]
+            compress: None,
         }
     }
 
@@ -83,6 +88,27 @@ impl Options {
         self
     }
 
+    /// Keeps segments compressed with zstd at `level`, once they are sealed; the newest two stay as they are. Levels are zstd's: 1 is fast, 3 is
+    /// zstd's own default, 19 small and slow; 0 counts as 3, and others as the nearest there is. Default: off. Not stored: what is compressed is read
+    /// whatever this says, and nothing is decompressed when it is off again.
+    ///
+    /// A thread compresses one segment after the other in blocks of 64 KiB, reads back what it wrote, and only then removes the plain file; it
+    /// needs room for one more compressed segment. [`Log::compression`] tells how far it got.
+    ///
+    /// **What it costs readers.** A compressed segment is not mapped: a reader that was zero-copy copies there, and keeps some 300 KB more.
+    /// Looking for an offset or a time costs one block for each segment that is looked at. A flipped bit on the
+    /// disk takes the records of its block, not one record; they are a gap, as all damage is.
+    ///
+    /// **What it does not do.** The [budget](Self::budget_bytes) counts plain bytes: the ring holds as much as before in less space on the disk.
+    /// A segment that is recycled gives back its compressed file and takes a whole one, which on a disk that others filled may be
+    /// refused until there is room.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub const fn compress(mut self, level: i32) -> Self {
+        self.compress = Some(level);
+        self
+    }
+
     /// Opens the log in `directory` as its owner, and creates folder and log when there is none.
     ///
     /// A new log is durable, with its directory entries, when this returns. An existing log costs one read for each segment,
@@ -119,7 +145,11 @@ impl Options {
             source => OpenError::Mount { path: directory.to_owned(), source },
         })?;
         engine.medium().set_log(engine.id());
-        Ok(Log::new(engine, lock, directory.to_owned(), buffer_len))
+        engine.medium().remove_overtaken()?;
+        let log = Log::new(engine, lock, directory.to_owned(), buffer_len);
+        #[cfg(feature = "zstd")]
+        let log = log.compressing(self.compress);
+        Ok(log)
     }
 
     fn geometry(&self, stored: Option<Geometry>) -> Result<Geometry, OpenError> {

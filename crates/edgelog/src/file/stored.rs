@@ -1,10 +1,10 @@
 //! What a directory holds, told before anything is opened.
 
-use super::ahead::read_full;
+use super::packed::{head_of, packed_paths};
 use crate::error::{FileError, OpenError};
 use crate::image::{is_blank, other_version};
 use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, MountError, SEGMENT_MAGIC, stored_header};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,19 +26,26 @@ impl Stored {
     pub(crate) fn of(directory: &Path) -> Result<Self, FileError> {
         let mut stored = Self::default();
         let mut votes: Vec<((LogId, Geometry), usize)> = Vec::new();
-        for path in segment_paths(directory)? {
+        let mut paths = segment_paths(directory)?;
+        paths.extend(packed_paths(directory)?);
+        paths.sort();
+        paths.dedup();
+        for path in paths {
+            let failed = |error| FileError::new("read", &path, error);
+            // One that was there may be compressed by now, or removed.
+            let Some((head, file)) = head_of(&path, HEADER_LEN_MAX).map_err(failed)? else {
+                continue;
+            };
             stored.files += 1;
-            let file = File::open(&path).map_err(|error| FileError::new("open", &path, error))?;
-            let mut head = vec![0; HEADER_LEN_MAX];
-            let length = read_full(&file, &mut head, 0)
-                .map_err(|error| FileError::new("read", &path, error))?;
-            let head = head.get(..length).unwrap_or_default();
-            stored.data |= !is_blank(head);
-            if stored.version.is_none() && head.starts_with(&SEGMENT_MAGIC) {
-                stored.version = other_version(&file, 0)
-                    .map_err(|error| FileError::new("read", &path, error))?;
+            // What somebody compressed is something.
+            stored.data |= file.is_none() || !is_blank(&head);
+            if let Some(file) = file
+                && stored.version.is_none()
+                && head.starts_with(&SEGMENT_MAGIC)
+            {
+                stored.version = other_version(&file, 0).map_err(failed)?;
             }
-            if let Some(header) = stored_header(head) {
+            if let Some(header) = stored_header(&head) {
                 match votes.iter_mut().find(|(known, _)| *known == header) {
                     Some((_, count)) => *count += 1,
                     None => votes.push((header, 1)),
@@ -64,7 +71,7 @@ impl Stored {
 }
 
 /// The name of a slot's file.
-pub(super) fn segment_name(slot: u32) -> String {
+pub(crate) fn segment_name(slot: u32) -> String {
     format!("{slot:08}.seg")
 }
 

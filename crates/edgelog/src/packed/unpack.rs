@@ -5,6 +5,7 @@ use crate::file::read_full;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::{compress_bound, find_frame_compressed_size, get_frame_content_size};
@@ -68,6 +69,26 @@ impl Packed {
         Ok(packed)
     }
 
+    /// The first bytes of a segment of any size; none where they are damaged.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub(crate) fn head(file: &File) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; compress_bound(BLOCK_LEN)];
+        let read = read_full(file, &mut bytes, 0)?;
+        let bytes = bytes.get(..read).unwrap_or_default();
+        let plain = get_frame_content_size(bytes).ok().flatten();
+        let plain = plain.and_then(|length| usize::try_from(length).ok());
+        let packed = find_frame_compressed_size(bytes).ok();
+        let (Some(length), Some(frame)) =
+            (plain.filter(|&length| length <= BLOCK_LEN), packed.and_then(|end| bytes.get(..end)))
+        else {
+            return Ok(Vec::new());
+        };
+        Ok(Decompressor::new()?.decompress(frame, length).unwrap_or_default())
+    }
+
     /// The lengths of the frames, by the table.
     fn told(&self) -> io::Result<Option<Vec<u32>>> {
         let mut bytes = vec![0; table::len(self.size)];
@@ -92,6 +113,21 @@ impl Packed {
             }
             at += length as u64;
             self.starts.push(at);
+        }
+        Ok(())
+    }
+
+    /// Writes the segment, plain, to the start of a file.
+    ///
+    /// # Errors
+    ///
+    /// One of the files fails; damage is none.
+    pub(crate) fn copy_to(&self, plain: &File) -> io::Result<()> {
+        let (mut blocks, mut at) = (Blocks::default(), 0);
+        for index in 0..block_lens(self.size).count() {
+            let block = blocks.get(self, index)?;
+            plain.write_all_at(block, at)?;
+            at += block.len() as u64;
         }
         Ok(())
     }
