@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "edgelog-core",
         &["crc", "crc32c", "embedded-storage", "embedded-storage-async", "heapless", "maybe-async"],
     ),
-    ("edgelog-kafka", &["crc", "heapless"]),
+    ("edgelog-kafka", &["crc", "crc32c", "heapless"]),
     // Without the feature `alloc` it depends on nothing.
     ("edgelog-record", &["flatbuffers"]),
     ("edgelog-uplink", &["edgelog-core", "edgelog-kafka", "heapless"]),

@@ -20,6 +20,7 @@ pub fn gate() -> Result<()> {
         "benches/compare/Cargo.toml",
         "benches/flash/Cargo.toml",
         "benches/flash_text/Cargo.toml",
+        "benches/micro/Cargo.toml",
         "benches/record/Cargo.toml",
         "fuzz/Cargo.toml",
     ] {

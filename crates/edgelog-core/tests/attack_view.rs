@@ -4,8 +4,8 @@
 mod common;
 
 use common::{Bytes, Met, Rng, TestLog, create, mount, put, view_from};
-use edgelog_core::{FullPolicy, Geometry, Item, LogView, Medium, Reader};
-use std::cell::{Cell, RefCell};
+use edgelog_core::{BackReader, FullPolicy, GapReason, Geometry, Item, LogView, Medium, Reader};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 #[test]
@@ -81,13 +81,40 @@ fn a_view_that_is_refreshed_now_and_then_accounts_for_every_record() {
     }
 }
 
-/// A view's handle on a medium whose writer gets a turn in the middle of the view's work.
+/// A view's handle on a medium whose writer gets turns in the middle of the view's work.
 #[derive(Clone)]
 struct Raced {
     inner: Bytes,
-    reads_left: Rc<Cell<usize>>,
-    writer: Rc<RefCell<TestLog>>,
+    turns: Rc<Turns>,
+    /// What is mapped of each slot: as it was when it was first asked for behind the last look at its header, as a reader's files are.
+    maps: Option<Vec<OnceCell<Vec<u8>>>>,
+}
+
+/// When the writer has his turns.
+struct Turns {
+    writer: RefCell<TestLog>,
     appends: usize,
+    /// Reads up to the next turn; 0: there is none any more.
+    reads_left: Cell<usize>,
+    /// Turns behind the next, and the reads between two of them.
+    more: Cell<usize>,
+    every: usize,
+}
+
+impl Turns {
+    fn count_read(&self) {
+        if self.reads_left.get() == 1 {
+            for _ in 0..self.appends {
+                work(&mut self.writer.borrow_mut());
+            }
+            if self.more.get() > 0 {
+                self.more.set(self.more.get() - 1);
+                self.reads_left.set(self.every);
+                return;
+            }
+        }
+        self.reads_left.set(self.reads_left.get().saturating_sub(1));
+    }
 }
 
 impl std::fmt::Debug for Raced {
@@ -104,13 +131,21 @@ impl Medium for Raced {
     fn is_write_once(&self) -> bool {
         self.inner.is_write_once()
     }
+    fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        let map = self.maps.as_ref()?.get(slot as usize)?.get_or_init(|| {
+            self.turns.count_read();
+            let size = self.inner.geometry().segment_size() as usize;
+            self.inner.bytes.borrow()[slot as usize * size..][..size].to_vec()
+        });
+        Some(map)
+    }
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        if self.reads_left.get() == 1 {
-            for _ in 0..self.appends {
-                work(&mut self.writer.borrow_mut());
-            }
+        self.turns.count_read();
+        if position == 0
+            && let Some(maps) = &mut self.maps
+        {
+            maps[slot as usize] = OnceCell::new();
         }
-        self.reads_left.set(self.reads_left.get().saturating_sub(1));
         self.inner.read(slot, position, bytes)
     }
     fn program(&mut self, _: u32, _: u32, _: &[u8]) -> Result<(), Self::Error> {
@@ -122,6 +157,18 @@ impl Medium for Raced {
     fn sync(&mut self) -> Result<(), Self::Error> {
         panic!("a view syncs nothing")
     }
+}
+
+fn raced(
+    medium: Bytes,
+    writer: TestLog,
+    appends: usize,
+    every: Option<usize>,
+) -> (Rc<Turns>, Raced) {
+    let (reads_left, more) = (Cell::new(0), Cell::new(every.map_or(0, |_| 3)));
+    let every = every.unwrap_or(0);
+    let turns = Rc::new(Turns { writer: RefCell::new(writer), appends, reads_left, more, every });
+    (turns.clone(), Raced { inner: medium, turns, maps: None })
 }
 
 /// One record whose bytes tell its offset, and a commit behind it.
@@ -146,19 +193,12 @@ fn a_view_whose_writer_goes_on_in_the_middle_of_it_tells_nothing_wrong() {
             for _ in 0..30 {
                 work(&mut log);
             }
-            let writer = Rc::new(RefCell::new(log));
-            let reads_left = Rc::new(Cell::new(0));
-            let raced = Raced {
-                inner: medium,
-                reads_left: reads_left.clone(),
-                writer: writer.clone(),
-                appends,
-            };
+            let (turns, raced) = raced(medium, log, appends, None);
             let mut view = LogView::open(raced).unwrap();
             for _ in 0..12 {
-                work(&mut writer.borrow_mut());
+                work(&mut turns.writer.borrow_mut());
             }
-            reads_left.set(stop);
+            turns.reads_left.set(stop);
             let mut tell = |what: String| wrong.push((segments, erased, appends, stop, what));
             if let Err(error) = view.refresh() {
                 tell(format!("refresh: {error}"));
@@ -168,7 +208,7 @@ fn a_view_whose_writer_goes_on_in_the_middle_of_it_tells_nothing_wrong() {
                 match view.read(&mut reader, &mut buffer) {
                     Ok(None) => break,
                     Ok(Some(Item::Gap(gap))) => {
-                        if gap.from != next || gap.reason != edgelog_core::GapReason::Evicted {
+                        if gap.from != next || gap.reason != GapReason::Evicted {
                             tell(format!("{gap:?} at {next}"));
                         }
                         next = gap.to;
@@ -187,7 +227,8 @@ fn a_view_whose_writer_goes_on_in_the_middle_of_it_tells_nothing_wrong() {
                     }
                 }
             }
-            raced_cases += u32::from(reads_left.get() == 0);
+            raced_cases += u32::from(turns.reads_left.get() == 0);
+            let writer = &turns.writer;
             if next != view.visible() || next > writer.borrow().visible() {
                 tell(format!(
                     "ended at {next}, visible {}, written {}",
@@ -212,4 +253,105 @@ fn a_view_whose_writer_goes_on_in_the_middle_of_it_tells_nothing_wrong() {
         println!("{line:?}");
     }
     assert!(wrong.is_empty(), "{} of (segments, erased, appends, stop, what)", wrong.len());
+}
+
+/// What is wrong with what a view meets that reads a ring of `segments` while its writer has turns.
+fn read_beside_a_writer(
+    (segments, mapped, back): (u32, bool, bool),
+    (appends, stop, every): (usize, usize, usize),
+) -> (Option<String>, bool) {
+    let medium = Bytes::new(1024, segments, 4, 0);
+    let mut log = create(&medium);
+    log.set_full_policy(FullPolicy::DropOldest);
+    (0..30).for_each(|_| work(&mut log));
+    let (turns, mut raced) = raced(medium, log, appends, Some(every));
+    raced.maps = mapped.then(|| vec![OnceCell::new(); segments as usize]);
+    let mut view = LogView::open(raced).unwrap();
+    turns.reads_left.set(stop);
+    let mut wrong = None;
+    let mut buffer = vec![0; 2048];
+    let mut newer = BackReader::<4>::before(view.visible());
+    let mut older = Reader::at(0);
+    let mut at = if back { view.visible() } else { 0 };
+    for _ in 0..500 {
+        let item = match (back, mapped) {
+            (true, _) => view.read_back(&mut newer, &mut buffer).unwrap(),
+            (_, true) => view.read_in_place(&mut older, &mut buffer).unwrap(),
+            _ => view.read(&mut older, &mut buffer).unwrap(),
+        };
+        let (from, to, is_right) = match item {
+            None => break,
+            Some(Item::Gap(gap)) => (gap.from, gap.to, gap.reason == GapReason::Evicted),
+            Some(Item::Record(record)) => {
+                let offset = record.identity.offset;
+                (offset, offset + 1, record.payload == format!("{offset:>40}").as_bytes())
+            }
+        };
+        let (begins, ends) = if back { (to, from) } else { (from, to) };
+        if begins != at || !is_right {
+            wrong = Some(format!("{item:?} at {at}"));
+        }
+        at = ends;
+        // It ends where the view began, but a following one goes on.
+        if !back && at == view.visible() {
+            view.refresh().unwrap();
+        }
+    }
+    (wrong, turns.reads_left.get() == 0)
+}
+
+#[test]
+fn what_is_recycled_while_it_is_read_is_told_as_evicted_forwards_and_backwards() {
+    let (mut wrong, mut raced_cases) = (Vec::new(), 0);
+    for ring in [(2, false), (2, true), (3, false), (3, true), (5, true)] {
+        for back in [false, true] {
+            for (appends, every) in [(5, 1), (9, 1), (9, 2), (20, 3), (40, 2)] {
+                for stop in 1..60 {
+                    let (ring, turns) = ((ring.0, ring.1, back), (appends, stop, every));
+                    let (what, has_raced) = read_beside_a_writer(ring, turns);
+                    raced_cases += u32::from(has_raced);
+                    wrong.extend(what.map(|what| (ring, turns, what)));
+                }
+            }
+        }
+    }
+    assert!(raced_cases > 1000, "{raced_cases} cases in which the writer had his turns");
+    for line in wrong.iter().take(12) {
+        println!("{line:?}");
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of (segments, mapped, back), (appends, stop, every)",
+        wrong.len()
+    );
+}
+
+#[test]
+fn a_view_is_opened_whatever_its_writer_does_meanwhile() {
+    let (mut wrong, mut raced_cases) = (Vec::new(), 0);
+    for segments in [2, 3, 5] {
+        for (appends, every) in [(1, 1), (9, 1), (9, 2), (20, 1), (20, 3), (40, 2)] {
+            for stop in 1..60 {
+                let medium = Bytes::new(1024, segments, 4, 0);
+                let mut log = create(&medium);
+                log.set_full_policy(FullPolicy::DropOldest);
+                (0..30).for_each(|_| work(&mut log));
+                let (turns, raced) = raced(medium, log, appends, Some(every));
+                turns.reads_left.set(stop);
+                let view = LogView::open(raced);
+                raced_cases += u32::from(turns.reads_left.get() == 0);
+                let what = match view {
+                    Err(error) => error.to_string(),
+                    Ok(view) if view.damaged() == 0 => continue,
+                    Ok(view) => format!("{} damaged", view.damaged()),
+                };
+                wrong.push((segments, (appends, stop, every), what));
+            }
+        }
+    }
+    assert!(raced_cases > 300, "{raced_cases} cases in which the writer had his turns");
+    for line in wrong.iter().take(12) {
+        println!("{line:?}");
+    }
+    assert!(wrong.is_empty(), "{} of segments, (appends, stop, every), what", wrong.len());
 }

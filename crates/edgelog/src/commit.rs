@@ -1,106 +1,112 @@
-//! Group commit: of those who sync at once, one does it for all.
+//! Making durable what was appended: the log's side of group commit.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::error::{AppendError, FileError};
+use crate::group::Group;
+use crate::log::Engine;
+use crate::signal::Signal;
+use crate::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use crate::writer::Orders;
 
-/// Who leads, and how many syncs have begun and ended.
-#[derive(Debug, Default)]
-pub(crate) struct Group {
-    state: Mutex<State>,
-    changed: Condvar,
+/// The engine, and those who want it to be durable.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    engine: Mutex<Engine>,
+    group: Group,
+    /// What the writer thread is to do.
+    orders: Orders,
+    /// Raised when something became durable.
+    moved: Signal,
+    /// Why the log takes no more.
+    cause: OnceLock<FileError>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    is_led: bool,
-    begun: u64,
-    /// All syncs up to this one have ended well.
-    done: u64,
-    durable: u64,
-}
-
-impl Group {
-    /// Gives what a sync gives that begins after this call: of another thread, or `lead`'s, which calls [`begin`](Self::begin) under
-    /// the lock behind which it sees what it makes durable. Everybody whose leader failed tries for himself.
-    pub(crate) fn sync<E>(&self, lead: impl FnOnce() -> Result<u64, E>) -> Result<u64, E> {
-        let mut state = self.state();
-        let needed = state.begun + 1;
-        while state.is_led && state.done < needed {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        if state.done >= needed {
-            return Ok(state.durable);
-        }
-        state.is_led = true;
-        drop(state);
-        let _led = Led(self);
-        let durable = lead()?;
-        let mut state = self.state();
-        state.done = state.begun;
-        state.durable = state.durable.max(durable);
-        Ok(durable)
+impl Committer {
+    pub(crate) fn new(engine: Engine, orders: Orders) -> Self {
+        let group = Group::new(engine.durable());
+        let engine = Mutex::new(engine);
+        Self { engine, group, orders, moved: Signal::default(), cause: OnceLock::new() }
     }
 
-    /// Whoever syncs from now on needs the next one.
-    pub(crate) fn begin(&self) {
-        self.state().begun += 1;
+    pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
+        // A panic of another thread cannot leave the engine half changed in a way that mounting would not; its checks still hold.
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) const fn group(&self) -> &Group {
+        &self.group
     }
-}
 
-/// Makes room for the next leader, whatever became of this one.
-struct Led<'g>(&'g Group);
-
-impl Drop for Led<'_> {
-    fn drop(&mut self) {
-        self.0.state().is_led = false;
-        self.0.changed.notify_all();
+    pub(crate) const fn orders(&self) -> &Orders {
+        &self.orders
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) const fn moved(&self) -> &Signal {
+        &self.moved
+    }
 
-    #[test]
-    fn a_sync_covers_what_was_done_before_it_was_asked_for_and_many_share_one() {
-        let (group, done, syncs) = (Group::default(), AtomicU64::new(0), AtomicU64::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    for _ in 0..500 {
-                        let mine = done.fetch_add(1, Ordering::SeqCst) + 1;
-                        let durable = group.sync(|| {
-                            group.begin();
-                            let seen = done.load(Ordering::SeqCst);
-                            syncs.fetch_add(1, Ordering::SeqCst);
-                            std::thread::yield_now();
-                            Ok::<_, ()>(seen)
-                        });
-                        assert!(durable >= Ok(mine), "{durable:?} does not cover {mine}");
-                    }
-                });
+    /// Why the log takes no more, if it does not.
+    pub(crate) fn failure(&self) -> Option<AppendError> {
+        self.cause.get().cloned().map(AppendError::Medium)
+    }
+
+    /// Returns when everything below `below`, or everything that was appended before this call, is durable; gives the durable offset.
+    pub(crate) fn sync(&self, below: u64) -> Result<u64, AppendError> {
+        self.group.sync(below, || self.lead())
+    }
+
+    fn lead(&self) -> Result<u64, AppendError> {
+        let mut engine = self.engine();
+        self.group.begin();
+        self.orders.batch_is_being_synced();
+        let offset = match engine.begin_sync() {
+            Ok(offset) => offset,
+            Err(error) => {
+                engine.poison();
+                return Err(self.explained(&engine, error));
             }
-        });
-        let syncs = syncs.into_inner();
-        assert!(syncs <= 8 * 500, "{syncs}");
+        };
+        let ran = match engine.medium_mut().begin_sync() {
+            Ok(sync) => {
+                // Others append meanwhile.
+                drop(engine);
+                let ran = sync.run();
+                engine = self.engine();
+                ran
+            }
+            Err(error) => Err(error),
+        };
+        engine.end_sync(offset, ran.is_ok());
+        let durable = engine.durable();
+        let led = ran.map_err(|error| self.explained(&engine, error.into()));
+        drop(engine);
+        self.moved.raise();
+        led.map(|()| durable)
     }
 
-    #[test]
-    fn a_leader_that_fails_or_panics_leaves_the_next_to_try() {
-        let group = Group::default();
-        let failed = group.sync(|| {
-            group.begin();
-            Err("no disk")
-        });
-        assert_eq!(failed, Err("no disk"));
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            group.sync::<()>(|| panic!("a fault of the program"))
-        }));
-        assert!(panicked.is_err());
-        assert_eq!(group.sync(|| Ok::<_, ()>(7)), Ok(7));
+    /// Writes what was appended to its file, where other processes see it.
+    ///
+    /// # Errors
+    ///
+    /// The file system failed, and the log takes no more.
+    pub(crate) fn write_out(&self, engine: &mut Engine) -> Result<(), FileError> {
+        engine.medium_mut().write_out().inspect_err(|error| {
+            engine.poison();
+            let _ = self.explained(engine, AppendError::Medium(error.clone()));
+        })
+    }
+
+    /// The error as it is to be told: what ended the log, and what is known to be durable, if it is the end of it.
+    pub(crate) fn explained(&self, engine: &Engine, error: AppendError) -> AppendError {
+        if !engine.is_poisoned() {
+            return error;
+        }
+        let cause = match &error {
+            AppendError::Medium(now) => {
+                Some(self.cause.get_or_init(|| now.clone().ending(engine.durable())))
+            }
+            AppendError::Poisoned => self.cause.get(),
+            _ => None,
+        };
+        cause.cloned().map_or(error, AppendError::Medium)
     }
 }

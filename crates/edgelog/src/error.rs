@@ -4,6 +4,7 @@ use edgelog_core::MountError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why something could not be appended. Everything that was acknowledged before still holds.
 pub type AppendError = edgelog_core::AppendError<FileError>;
@@ -12,16 +13,30 @@ pub type AppendError = edgelog_core::AppendError<FileError>;
 pub type ReadError = edgelog_core::ReadError<FileError>;
 
 /// An operation on a file of the log failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FileError {
     doing: &'static str,
     path: PathBuf,
-    source: io::Error,
+    /// Many may be told of one failure.
+    source: Arc<io::Error>,
+    durable: Option<u64>,
 }
 
 impl FileError {
     pub(crate) fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        Self { doing, path: path.to_owned(), source }
+        Self { doing, path: path.to_owned(), source: Arc::new(source), durable: None }
+    }
+
+    /// This failure is why a log takes no more.
+    pub(crate) fn ending(self, durable: u64) -> Self {
+        Self { durable: Some(durable), ..self }
+    }
+
+    /// The durable offset of the log that this failure ended: every record below it survives a power cut; those from it on may be there
+    /// or not when the log is opened again, which it must be to go on. `None`: the log goes on.
+    #[must_use]
+    pub const fn durable(&self) -> Option<u64> {
+        self.durable
     }
 
     /// The operating system's error kind.
@@ -55,14 +70,21 @@ impl FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { doing, path, source } = self;
-        write!(f, "cannot {doing} {}: {source}{}", path.display(), self.advice())
+        let Self { doing, path, source, durable } = self;
+        write!(f, "cannot {doing} {}: {source}{}", path.display(), self.advice())?;
+        match durable {
+            Some(durable) => write!(
+                f,
+                "; every record below offset {durable} is durable, what is behind it is unknown until the log is opened again, and until then it takes no more"
+            ),
+            None => Ok(()),
+        }
     }
 }
 
 impl std::error::Error for FileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
+        Some(&*self.source)
     }
 }
 

@@ -61,9 +61,11 @@
 //! And everything durable goes to Kafka for as long as the [`Uplink`] lives ([`Log::ship`]).
 
 mod commit;
+mod durable;
 mod error;
 mod event;
 mod file;
+mod group;
 mod image;
 mod lock;
 mod log;
@@ -77,9 +79,11 @@ mod schema;
 mod ship;
 mod signal;
 mod source;
+mod sync;
 mod view;
 mod writer;
 
+pub use durable::{Durability, Durable};
 pub use edgelog_core::{
     CURSOR_NAME_LEN_MAX, CURSORS_MAX, Class, Cursor, CursorId, CursorSet, FORMAT_VERSION,
     FullPolicy, Gap, GapReason, Geometry, Identity, Item, KEY_LEN_MAX, LogId, MountError, Part,

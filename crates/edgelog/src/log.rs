@@ -1,6 +1,7 @@
 //! The owner's handle.
 
-use crate::commit::Group;
+use crate::commit::Committer;
+use crate::durable::{Durability, Durable};
 use crate::error::{AppendError, ReadError};
 use crate::event::{Event, Payload, Start, now_ms};
 use crate::file::FileMedium;
@@ -10,15 +11,17 @@ use crate::packer::{Compression, Packer};
 use crate::reader::Reader;
 use crate::schema::{Schemas, TopicSchema};
 use crate::signal::Signal;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, MutexGuard};
 use crate::writer::Writer;
 use edgelog_core::{Cursor, CursorId, Extent, FullPolicy, LogId, Part, Topic, TopicId};
 use edgelog_record::foreign;
 use edgelog_uplink::CURSOR_NAME as UPLINK_CURSOR;
 use flatbuffers::Verifiable;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
 pub(crate) type Engine = edgelog_core::Log<FileMedium, Vec<u8>>;
@@ -33,17 +36,15 @@ pub struct Log {
 
 #[derive(Debug)]
 struct Shared {
-    /// Before the engine: its thread ends first.
-    writer: Writer,
+    /// The engine, and what makes it durable.
+    committer: Arc<Committer>,
+    /// Ends its thread before the engine goes.
+    _writer: Writer,
+    /// The same.
     #[cfg(feature = "zstd")]
     packer: Option<Packer>,
-    engine: Arc<Mutex<Engine>>,
     /// Raised when something was appended.
     appended: Signal,
-    /// Raised when something became durable, or was told by [`nudge`](Log::nudge).
-    moved: Signal,
-    /// Those who sync at once.
-    group: Group,
     /// True while an uplink ships the log.
     shipping: AtomicBool,
     directory: PathBuf,
@@ -90,36 +91,35 @@ impl Waker {
 
 impl Log {
     pub(crate) fn new(
-        engine: Engine,
+        committer: Committer,
         lock: OwnerLock,
         directory: PathBuf,
         record_bytes_max: usize,
-    ) -> Self {
-        let engine = Arc::new(Mutex::new(engine));
+    ) -> io::Result<Self> {
+        let committer = Arc::new(committer);
         let shared = Shared {
-            writer: Writer::start(&engine),
+            _writer: Writer::start(Arc::clone(&committer))?,
             #[cfg(feature = "zstd")]
             packer: None,
-            engine,
+            committer,
             appended: Signal::default(),
-            moved: Signal::default(),
-            group: Group::default(),
             shipping: AtomicBool::new(false),
             directory,
             record_bytes_max,
             schemas: Schemas::default(),
             _lock: lock,
         };
-        Self { shared: Arc::new(shared) }
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Begins to compress what is sealed. To be called before anybody else has the log.
     #[cfg(feature = "zstd")]
-    pub(crate) fn compressing(mut self, level: Option<i32>) -> Self {
+    pub(crate) fn compressing(mut self, level: Option<i32>) -> io::Result<Self> {
         if let (Some(level), Some(shared)) = (level, Arc::get_mut(&mut self.shared)) {
-            shared.packer = Some(Packer::start(&shared.engine, &shared.directory, level));
+            let committer = Arc::clone(&shared.committer);
+            shared.packer = Some(Packer::start(committer, &shared.directory, level)?);
         }
-        self
+        Ok(self)
     }
 
     /// What [compressing](crate::Options::compress) did since the log was opened; `None` when it is off.
@@ -129,48 +129,78 @@ impl Log {
         self.shared.packer.as_ref().map(Packer::done)
     }
 
-    /// Appends an event to `topic`, which is created when it is new, and gives the record's offset.
+    /// Appends an event to `topic`, which is created when it is new, and gives the record's offset. As
+    /// [`append_as`](Self::append_as) with [`Durability::Visible`]: durable after the next [`sync`](Self::sync).
     ///
-    /// It is visible to readers of this process at once, to those of others at most 50 ms later, and durable after the next
-    /// [`sync`](Self::sync). The record's time is the wall clock's.
-    /// A topic name has 1 to 64 bytes, a log 32 topics, a key at most 255 bytes.
-    /// Costs a copy into memory, and one write call for each 64 KiB; the first append of a process costs one sync more, and the first of a segment
-    /// two, and the erasing of its file: by the file system where it can, otherwise the writing of zeros.
-    /// Power loss before the sync: the record is whole or absent.
+    /// # Errors
+    ///
+    /// As [`append_as`](Self::append_as).
+    pub fn append<P: Payload>(
+        &self,
+        topic: &str,
+        event: &Event<'_, P>,
+    ) -> Result<u64, AppendError> {
+        self.append_as(Durability::Visible, topic, event)
+    }
+
+    /// Appends an event to `topic`, which is created when it is new, and gives the record's offset when what `durability` says holds.
+    ///
+    /// It is visible to readers of this process at once, and to those of others at most 50 ms later. The record's time is the wall clock's.
+    /// Costs a copy into memory, and one write call for each 64 KiB, besides what the [`Durability`] costs; the first append of a process costs
+    /// one sync more, and the first of a segment two, and the erasing of its file: by the file system where it can, otherwise the writing of
+    /// zeros. [`Options`](crate::Options#limits) has a table of all limits.
+    /// Power loss before it is durable: the record is whole or absent.
     ///
     /// # Errors
     ///
     /// [`AppendError`]; the event was not stored, though its topic may have been. `Full` and a failure to make room for a segment pass
-    /// when there is room again; after any other failure of the file system the log takes no more until it is opened again.
-    pub fn append<P: Payload>(
+    /// when there is room again; after any other failure of the file system the log takes no more until it is opened again. Where the sync of
+    /// a durable append fails, the event is visible until then and may or may not be there afterwards.
+    pub fn append_as<P: Payload>(
         &self,
+        durability: Durability,
         topic: &str,
         event: &Event<'_, P>,
     ) -> Result<u64, AppendError> {
         match self.shared.schemas.of(topic) {
             Some(schema) => {
                 let mut bytes = Vec::new();
-                self.store(topic, event, &schema.verified(&event.payload, &mut bytes)?)
+                let verified = schema.verified(&event.payload, &mut bytes)?;
+                self.store(durability, topic, event, &verified)
             }
-            None => self.store(topic, event, &event.payload),
+            None => self.store(durability, topic, event, &event.payload),
         }
     }
 
-    /// Appends several events to `topic` as one: nobody else's stand between them. Otherwise as [`append`](Self::append), for less each.
-    ///
-    /// Together they must not take more than the [largest record](crate::Options::record_bytes_max).
-    /// Power loss before the sync: the first of them, some or all, are there; each is whole.
+    /// Appends several events to `topic` as one. As [`append_batch_as`](Self::append_batch_as) with [`Durability::Visible`].
     ///
     /// # Errors
     ///
-    /// [`AppendError`]; none of the events was stored.
+    /// As [`append_batch_as`](Self::append_batch_as).
     pub fn append_batch(
         &self,
         topic: &str,
         events: &[Event<'_>],
     ) -> Result<Range<u64>, AppendError> {
+        self.append_batch_as(Durability::Visible, topic, events)
+    }
+
+    /// Appends several events to `topic` as one: nobody else's stand between them. Otherwise as [`append_as`](Self::append_as), for less each.
+    ///
+    /// Together they must not take more than the [largest record](crate::Options::record_bytes_max).
+    /// Power loss before they are durable: the first of them, some or all, are there; each is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]; none of the events was stored, but for a sync that fails as with [`append_as`](Self::append_as).
+    pub fn append_batch_as(
+        &self,
+        durability: Durability,
+        topic: &str,
+        events: &[Event<'_>],
+    ) -> Result<Range<u64>, AppendError> {
         let Some(schema) = self.shared.schemas.of(topic) else {
-            return self.store_batch(topic, events.iter().copied());
+            return self.store_batch(durability, topic, events.iter().copied());
         };
         let mut composed = Vec::new();
         for event in events {
@@ -182,6 +212,7 @@ impl Log {
         }
         let stored = events.iter().zip(&composed);
         self.store_batch(
+            durability,
             topic,
             stored.map(|(event, payload)| Event { payload: &payload[..], ..*event }),
         )
@@ -220,40 +251,65 @@ impl Log {
 
     fn store(
         &self,
+        durability: Durability,
         topic: &str,
         event: &Event<'_, impl Payload>,
         payload: &impl Payload,
     ) -> Result<u64, AppendError> {
-        let mut engine = self.engine();
-        let topic = engine.topic(topic)?;
         let write = |bytes: &mut [u8]| payload.write(bytes);
-        let (class, key) = (event.class, event.key);
-        let stored = engine.append_with(topic, class, key, payload.len(), now_ms(), write);
-        drop(engine);
-        self.tell_appended();
-        stored
+        let (class, key, bytes) = (event.class, event.key, payload.len());
+        let mut engine = self.engine();
+        let stored = engine.topic(topic).and_then(|topic| {
+            let offset = engine.append_with(topic, class, key, bytes, now_ms(), write)?;
+            Ok(offset..offset + 1)
+        });
+        Ok(self.stored(engine, stored, durability, bytes)?.start)
     }
 
     fn store_batch<'e>(
         &self,
+        durability: Durability,
         topic: &str,
         events: impl Iterator<Item = Event<'e>>,
     ) -> Result<Range<u64>, AppendError> {
         let mut engine = self.engine();
-        let topic = engine.topic(topic)?;
-        let events: Vec<_> = events
-            .map(|Event { class, key, payload }| edgelog_core::Event { topic, class, key, payload })
-            .collect();
-        let offsets = engine.append_batch(&events, now_ms())?;
-        drop(engine);
-        self.tell_appended();
-        Ok(offsets)
+        let mut bytes = 0;
+        let stored = engine.topic(topic).and_then(|topic| {
+            let events: Vec<_> = events
+                .map(|Event { class, key, payload }| {
+                    bytes += payload.len();
+                    edgelog_core::Event { topic, class, key, payload }
+                })
+                .collect();
+            engine.append_batch(&events, now_ms())
+        });
+        self.stored(engine, stored, durability, bytes)
     }
 
-    /// To those who write and those who wait.
-    fn tell_appended(&self) {
-        self.shared.writer.wake();
+    /// Lets go of the engine, tells those who write and those who wait, and returns when what `durability` says holds.
+    fn stored(
+        &self,
+        engine: MutexGuard<'_, Engine>,
+        stored: Result<Range<u64>, AppendError>,
+        durability: Durability,
+        bytes: usize,
+    ) -> Result<Range<u64>, AppendError> {
+        let committer = &self.shared.committer;
+        let stored = stored.map_err(|error| committer.explained(&engine, error));
+        drop(engine);
+        let offsets = stored?;
         self.shared.appended.raise();
+        match durability {
+            Durability::Visible => committer.orders().write(),
+            Durability::Batched => {
+                committer.orders().write();
+                committer.orders().batch(offsets.end, bytes);
+            }
+            Durability::Durable => {
+                committer.sync(offsets.end)?;
+            }
+        }
+        Ok(offsets)
     }
 
     /// Makes everything appended so far durable and gives the durable offset. Costs one write and one fdatasync when anything was appended;
@@ -261,26 +317,17 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// The file system failed: the log takes no more until it is opened again, which needs all clones, readers and uplinks of it dropped
-    /// first; what was durable still is.
+    /// The file system failed: the log takes no more until it is opened again, which needs all clones, readers, uplinks and [`Durable`]s of it
+    /// dropped first; what was durable still is, and the error [says](crate::FileError::durable) what that is. From then on every append
+    /// and sync gives the same error.
     pub fn sync(&self) -> Result<u64, AppendError> {
-        self.shared.group.sync(|| {
-            let mut engine = self.engine();
-            self.shared.group.begin();
-            let offset = engine.begin_sync()?;
-            let begun = engine.medium_mut().begin_sync();
-            let ran = begun.and_then(|sync| {
-                drop(engine);
-                sync.run()
-            });
-            let mut engine = self.engine();
-            engine.end_sync(offset, ran.is_ok());
-            let durable = engine.durable();
-            drop(engine);
-            self.shared.moved.raise();
-            ran?;
-            Ok(durable)
-        })
+        self.shared.committer.sync(u64::MAX)
+    }
+
+    /// What gets ready when the record at `offset`, which an append gave, survives a power cut, and everything before it: to be waited for,
+    /// polled or awaited.
+    pub fn durable(&self, offset: u64) -> Durable {
+        Durable::new(self.clone(), offset)
     }
 
     /// A reader in this process. It sees records as soon as they are visible.
@@ -302,7 +349,9 @@ impl Log {
         if name == UPLINK_CURSOR {
             return Err(AppendError::Reserved { what: Part::Cursor });
         }
-        self.engine().cursor(name, start)
+        let mut engine = self.engine();
+        let cursor = engine.cursor(name, start);
+        cursor.map_err(|error| self.committer().explained(&engine, error))
     }
 
     /// Moves a cursor: everything below `offset` is done. An offset above the durable one is held at it: [`sync`](Self::sync) first. Durable with the next [`sync`](Self::sync); committing late, twice or out of order is harmless.
@@ -316,7 +365,8 @@ impl Log {
         if engine.cursors().iter().any(|known| known.id == cursor && known.name == UPLINK_CURSOR) {
             return Err(AppendError::Reserved { what: Part::Cursor });
         }
-        engine.commit(cursor, offset, 0)
+        let committed = engine.commit(cursor, offset, 0);
+        committed.map_err(|error| self.committer().explained(&engine, error))
     }
 
     /// The cursor as it stands; `None` for one of another log.
@@ -399,7 +449,7 @@ impl Log {
     /// Waits until `ready` says so of the engine, asked whenever something became durable or was told by a [nudge](Self::nudge), or
     /// until the time is over; gives what it said last.
     pub(crate) fn wait_until(&self, timeout: Duration, ready: impl Fn(&Engine) -> bool) -> bool {
-        ready(&self.shared.moved.wait(self.engine(), timeout, &ready))
+        ready(&self.shared.committer.moved().wait(self.engine(), timeout, &ready))
     }
 
     /// Waits until there is a record at `offset`, or the time is over; whether there is.
@@ -417,7 +467,7 @@ impl Log {
             }
             let syncs = engine.medium().syncs();
             if !syncs.is_running() {
-                engine.medium_mut().write_out()?;
+                self.shared.committer.write_out(&mut engine)?;
                 return Ok(Some(engine.extent()));
             }
             // Without the log's lock, so that nobody's append waits for the sync.
@@ -431,7 +481,7 @@ impl Log {
     pub(crate) fn nudge(&self) {
         // Taking the lock first makes sure that nobody stands between his check and his wait.
         drop(self.engine());
-        self.shared.moved.raise();
+        self.shared.committer.moved().raise();
     }
 
     /// A way to wake the waiters that does not keep the log open.
@@ -445,7 +495,10 @@ impl Log {
     }
 
     pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
-        // A panic of another thread cannot leave the engine half changed in a way that mounting would not; its checks still hold.
-        self.shared.engine.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.committer.engine()
+    }
+
+    pub(crate) fn committer(&self) -> &Arc<Committer> {
+        &self.shared.committer
     }
 }

@@ -1,8 +1,8 @@
 //! The thread that compresses sealed segments.
 
+use crate::commit::Committer;
 use crate::error::FileError;
 use crate::file::{Packing, packed_path, read_full, segment_name, unfinished_path};
-use crate::log::Engine;
 use crate::packed::{Packed, equals, pack};
 use edgelog_core::{Geometry, HEADER_LEN_MAX, Medium, stored_header};
 use std::fs::{self, File, OpenOptions};
@@ -37,22 +37,20 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    /// Without a thread, which the system may refuse, segments stay as they are.
-    pub(crate) fn start(engine: &Arc<Mutex<Engine>>, directory: &Path, level: i32) -> Self {
-        let (packing, done) = (lock(engine).medium().packing(), Arc::default());
-        // Those that were sealed before.
+    /// Compresses from now on what is sealed, also what was before.
+    pub(crate) fn start(committer: Arc<Committer>, folder: &Path, level: i32) -> io::Result<Self> {
+        let (packing, done) = (committer.engine().medium().packing(), Arc::default());
         packing.tell();
-        let (folder, engine) = (directory.to_owned(), Arc::clone(engine));
         let worker = Worker {
-            engine,
+            committer,
             packing: Arc::clone(&packing),
-            folder,
+            folder: folder.to_owned(),
             level,
             done: Arc::clone(&done),
         };
         let thread = Builder::new().name("edgelog-packer".to_owned());
-        let thread = thread.spawn(move || worker.run()).ok();
-        Self { packing, done, thread }
+        let thread = Some(thread.spawn(move || worker.run())?);
+        Ok(Self { packing, done, thread })
     }
 
     pub(crate) fn done(&self) -> Compression {
@@ -72,7 +70,7 @@ impl Drop for Packer {
 
 #[derive(Debug)]
 struct Worker {
-    engine: Arc<Mutex<Engine>>,
+    committer: Arc<Committer>,
     packing: Arc<Packing>,
     folder: PathBuf,
     level: i32,
@@ -87,7 +85,7 @@ impl Worker {
                 let packed = self.replace(slot, &geometry);
                 self.packing.put_back();
                 // Those who wait for the slot hold the engine, so not before they go on.
-                lock(&self.engine).medium_mut().let_go(slot);
+                self.committer.engine().medium_mut().let_go(slot);
                 self.note(packed, &geometry);
             }
         }
@@ -95,7 +93,7 @@ impl Worker {
 
     /// The next segment to be compressed.
     fn take(&self, seen: &mut Seen) -> Option<(u32, Geometry)> {
-        let engine = lock(&self.engine);
+        let engine = self.committer.engine();
         let extent = engine.extent();
         let mut sealed = extent.sealed();
         sealed.end = sealed.end.saturating_sub(PLAIN);

@@ -26,8 +26,18 @@ impl Source {
     }
 }
 
+/// How often a folder is looked at before it is said to hold no log.
+const LOOKS: u32 = 8;
+
 fn mount_folder(path: &Path) -> Result<LogView<Source>, OpenError> {
-    let stored = Stored::of(path)?;
+    let mut stored = Stored::of(path)?;
+    for _ in 1..LOOKS {
+        if stored.files == 0 || stored.geometry.is_some() {
+            break;
+        }
+        // Of two segments each may have been the one that its owner was recycling when it was looked at.
+        stored = Stored::of(path)?;
+    }
     let Stored { geometry: Some(geometry), files, .. } = stored else {
         return Err(stored.refusal(path));
     };

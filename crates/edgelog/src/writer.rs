@@ -1,10 +1,12 @@
-//! The thread that writes what was appended when nobody syncs or reads, so that other processes see it.
+//! The thread that writes what was appended when nobody syncs or reads, so that other processes see it, and that syncs for those who do
+//! not wait for it themselves.
 
-use crate::log::Engine;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use crate::commit::Committer;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::thread::{self, Builder, JoinHandle};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::time::{Duration, Instant};
 
 /// How long what was appended may stay in memory.
 const WRITE_AFTER: Duration = Duration::from_millis(50);
@@ -12,87 +14,188 @@ const WRITE_AFTER: Duration = Duration::from_millis(50);
 /// Ends its thread when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    shared: Arc<Shared>,
+    committer: Arc<Committer>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// What the thread is to do, and when.
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Orders {
+    /// How long a batched record may wait, and how many bytes of them.
+    batch: (Duration, u64),
     /// True from the first append on that the thread has yet to write: the others need not wake it.
-    is_awake: AtomicBool,
-    wish: Mutex<Wish>,
+    is_writing: AtomicBool,
+    /// The same for the first batched append that it has yet to sync.
+    is_batching: AtomicBool,
+    /// Bytes that were appended batched since the last sync began.
+    batched_bytes: AtomicU64,
+    /// What the thread is to make durable.
+    below: AtomicU64,
+    due: Mutex<Due>,
     changed: Condvar,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wish {
-    Nothing,
-    Write,
-    End,
+#[derive(Clone, Copy, Debug, Default)]
+struct Due {
+    write: Option<Instant>,
+    batch: Option<Instant>,
+    sync: bool,
+    end: bool,
 }
 
 impl Writer {
-    /// Without a thread, which the system may refuse, what was appended is written when there is enough of it, at a sync, and at the end.
-    pub(crate) fn start(engine: &Arc<Mutex<Engine>>) -> Self {
-        let (wish, changed) = (Mutex::new(Wish::Nothing), Condvar::new());
-        let shared = Arc::new(Shared { is_awake: AtomicBool::new(false), wish, changed });
-        let (engine, wished) = (Arc::clone(engine), Arc::clone(&shared));
+    pub(crate) fn start(committer: Arc<Committer>) -> io::Result<Self> {
+        let served = Arc::clone(&committer);
         let thread = Builder::new().name("edgelog-writer".to_owned());
-        let thread = thread.spawn(move || run(&engine, &wished)).ok();
-        Self { shared, thread }
-    }
-
-    /// Something was appended.
-    pub(crate) fn wake(&self) {
-        let is_awake = &self.shared.is_awake;
-        if !is_awake.load(Ordering::SeqCst) && !is_awake.swap(true, Ordering::SeqCst) {
-            self.shared.wish(Wish::Write);
-        }
-    }
-}
-
-impl Shared {
-    fn wish(&self, wanted: Wish) {
-        *lock(&self.wish) = wanted;
-        self.changed.notify_one();
+        let thread = thread.spawn(move || run(&served))?;
+        Ok(Self { committer, thread: Some(thread) })
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.shared.wish(Wish::End);
-        if let Some(thread) = self.thread.take() {
+        self.committer.orders().order(|due| due.end = true);
+        if let Some(thread) = self.thread.take()
+            // The last handle of a log may be a task's, which is dropped by whoever wakes it.
+            && thread.thread().id() != thread::current().id()
+        {
             // It panics on nothing that is not a fault of the program, which it has told.
             let _ = thread.join();
         }
     }
 }
 
-fn run(engine: &Mutex<Engine>, Shared { is_awake, wish, changed }: &Shared) {
-    let mut wished = lock(wish);
-    loop {
-        let idle = |wish: &mut Wish| *wish == Wish::Nothing;
-        wished = changed.wait_while(wished, idle).unwrap_or_else(PoisonError::into_inner);
-        let going_on = |wish: &mut Wish| *wish != Wish::End;
-        let waited = changed.wait_timeout_while(wished, WRITE_AFTER, going_on);
-        wished = waited.unwrap_or_else(PoisonError::into_inner).0;
-        if *wished == Wish::End {
-            return;
+impl Orders {
+    pub(crate) fn new(after: Duration, bytes: u64) -> Self {
+        Self {
+            batch: (after, bytes),
+            is_writing: AtomicBool::new(false),
+            is_batching: AtomicBool::new(false),
+            batched_bytes: AtomicU64::new(0),
+            below: AtomicU64::new(0),
+            due: Mutex::default(),
+            changed: Condvar::new(),
         }
-        *wished = Wish::Nothing;
-        drop(wished);
-        // First without the log's lock, so that nobody's append waits for a sync.
-        let syncs = lock(engine).medium().syncs();
-        if syncs.wait().is_ok() {
-            // Before the write: who appends behind it wakes this thread again.
-            is_awake.store(false, Ordering::SeqCst);
-            // What fails is told to the next who appends or syncs.
-            let _ = lock(engine).medium_mut().write_out();
+    }
+
+    /// Something was appended.
+    pub(crate) fn write(&self) {
+        if is_first(&self.is_writing) {
+            self.order(|due| due.write = Some(Instant::now() + WRITE_AFTER));
         }
-        wished = lock(wish);
+    }
+
+    /// `bytes` were appended, which end at the offset `below`, and are to be durable in time.
+    pub(crate) fn batch(&self, below: u64, bytes: usize) {
+        let (after, most) = self.batch;
+        // Before the flag: who takes it back syncs up to here.
+        self.below.fetch_max(below, Ordering::SeqCst);
+        let bytes = bytes as u64;
+        if self.batched_bytes.fetch_add(bytes, Ordering::SeqCst) + bytes >= most {
+            self.sync(below);
+        } else if is_first(&self.is_batching) {
+            // A time that never comes needs no alarm.
+            self.order(|due| due.batch = Instant::now().checked_add(after));
+        }
+    }
+
+    /// Everything below is to be durable soon.
+    pub(crate) fn sync(&self, below: u64) {
+        self.below.fetch_max(below, Ordering::SeqCst);
+        self.order(|due| due.sync = true);
+    }
+
+    /// A sync begins that covers everything batched so far: the next batch waits and counts anew.
+    pub(crate) fn batch_is_being_synced(&self) {
+        self.batched_bytes.store(0, Ordering::SeqCst);
+        self.is_batching.store(false, Ordering::SeqCst);
+    }
+
+    fn order(&self, change: impl FnOnce(&mut Due)) {
+        let mut due = self.due();
+        let before = due.next();
+        change(&mut due);
+        let is_sooner = due.next() != before;
+        drop(due);
+        if is_sooner {
+            self.changed.notify_one();
+        }
+    }
+
+    fn due(&self) -> MutexGuard<'_, Due> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is due at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Work {
+    write: bool,
+    sync: bool,
+    end: bool,
+}
+
+impl Due {
+    /// Whether there is something to do at once, and when there is otherwise.
+    fn next(&self) -> (bool, Option<Instant>) {
+        (self.sync || self.end, self.write.into_iter().chain(self.batch).min())
+    }
+
+    fn take(&mut self, now: Instant) -> Option<Work> {
+        let is_due = |at: &mut Instant| *at <= now;
+        let write = self.write.take_if(is_due).is_some();
+        let is_batch_due = self.batch.take_if(|at| self.end || is_due(at)).is_some();
+        let sync = std::mem::take(&mut self.sync) || is_batch_due;
+        let work = Work { write, sync, end: self.end };
+        (write || sync || self.end).then_some(work)
+    }
+}
+
+fn run(committer: &Committer) {
+    let orders = committer.orders();
+    let mut due = orders.due();
+    loop {
+        let now = Instant::now();
+        if let Some(work) = due.take(now) {
+            drop(due);
+            serve(committer, work);
+            if work.end {
+                return;
+            }
+            due = orders.due();
+            continue;
+        }
+        let waited = match due.next() {
+            (_, Some(at)) => orders
+                .changed
+                .wait_timeout(due, at.duration_since(now))
+                .map(|(due, _)| due)
+                .map_err(|error| PoisonError::new(error.into_inner().0)),
+            _ => orders.changed.wait(due),
+        };
+        due = waited.unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+/// What fails is told to those who wait, and to the next who appends or syncs.
+fn serve(committer: &Committer, work: Work) {
+    let orders = committer.orders();
+    if work.sync {
+        // Before the look at what is wanted: who batches behind it gives an order of his own.
+        orders.is_batching.store(false, Ordering::SeqCst);
+        let _ = committer.sync(orders.below.load(Ordering::SeqCst));
+    }
+    if work.write {
+        // First without the log's lock, so that nobody's append waits for a sync.
+        let syncs = committer.engine().medium().syncs();
+        let _ = syncs.wait();
+        // Before the write: who appends behind it wakes this thread again.
+        orders.is_writing.store(false, Ordering::SeqCst);
+        let _ = committer.write_out(&mut committer.engine());
+    }
+}
+
+/// Whether the flag was not yet up. A look is cheaper than a change that changes nothing.
+fn is_first(flag: &AtomicBool) -> bool {
+    !flag.load(Ordering::SeqCst) && !flag.swap(true, Ordering::SeqCst)
 }

@@ -185,6 +185,29 @@ fn readers_and_views_account_for_every_record_of_a_ring_that_goes_round_under_th
     });
 }
 
+#[test]
+fn a_view_is_opened_and_finds_nothing_damaged_beside_a_ring_that_goes_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = ring(folder.path(), 2);
+    append(&log, 1);
+    const END: u64 = 4000;
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut next = 0;
+                while next < END {
+                    let mut view = View::open(folder.path(), Start::Offset(next)).unwrap();
+                    assert_eq!(view.topics().len(), 1);
+                    for _ in 0..20 {
+                        next = follow(view.next().unwrap(), next);
+                    }
+                }
+            });
+        }
+        append(&log, END - 1);
+    });
+}
+
 /// The offset behind what was met.
 fn follow(item: Option<Item<'_>>, next: u64) -> u64 {
     match item {

@@ -4,10 +4,12 @@
 
 mod compare;
 mod flash;
+mod micro;
 mod record;
 mod results;
 
 pub use compare::HostArguments;
+pub use micro::MicroArguments;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -23,6 +25,8 @@ pub enum BenchCommand {
     Host(HostArguments),
     /// One producer and many consumers in a process, beside channels
     Fanout(Saving),
+    /// Single calls in memory, by criterion, which compares with its last run: for whoever changes one
+    Micro(MicroArguments),
 }
 
 /// Arguments of every bench.
@@ -46,6 +50,7 @@ impl BenchCommand {
                 results::tell("host", &compare::host(&arguments)?, arguments.saving.save)
             }
             Self::Fanout(saving) => results::tell("fanout", &compare::fanout()?, saving.save),
+            Self::Micro(arguments) => micro::run(&arguments),
             Self::Flash(saving) => results::tell("flash", &flash::figures()?, saving.save),
         }
     }

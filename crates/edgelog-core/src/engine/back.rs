@@ -2,7 +2,7 @@
 
 use super::both;
 use super::medium::Medium;
-use super::reader::At;
+use super::reader::{At, is_still_there};
 use super::ring::Ring;
 use super::segment::frame_into;
 use crate::error::ReadError;
@@ -62,7 +62,9 @@ impl<const N: usize> BackReader<N> {
                 reason = GapReason::Evicted;
             } else {
                 from = header.base_offset;
-                let end = self.find_places(medium, ring, header).await?;
+                let Some(end) = self.find_places(medium, ring, header).await? else {
+                    return Ok(Some(Item::Gap(self.evicted())));
+                };
                 if end < self.offset {
                     return Ok(Some(Item::Gap(self.gap(end, GapReason::Refused))));
                 }
@@ -83,7 +85,10 @@ impl<const N: usize> BackReader<N> {
                 Ok(Some(Item::Record(record)))
             }
             None => {
-                // It was there a moment ago: the device, or its owner, took it away.
+                // It was there a moment ago: the owner, or the device, took it away.
+                if !is_still_there(medium, ring, &place).await? {
+                    return Ok(Some(Item::Gap(self.evicted())));
+                }
                 self.places.pop_back();
                 Ok(Some(Item::Gap(self.gap(place.offset, reason))))
             }
@@ -96,13 +101,20 @@ impl<const N: usize> BackReader<N> {
         gap
     }
 
-    /// Walks the segment up to the reader's offset and keeps the last places. Gives where its records end, or the reader's offset.
+    /// The segment was recycled under the reader, and with it or before it all that are older.
+    fn evicted(&mut self) -> Gap {
+        self.places.clear();
+        self.gap(0, GapReason::Evicted)
+    }
+
+    /// Walks the segment up to the reader's offset and keeps the last places. Gives where its records end, or the reader's offset; nothing
+    /// when it was recycled meanwhile.
     async fn find_places<M: Medium>(
         &mut self,
         medium: &mut M,
         ring: &Ring,
         header: SegmentHeader,
-    ) -> Result<u64, ReadError<M::Error>> {
+    ) -> Result<Option<u64>, ReadError<M::Error>> {
         let mut at = At::start(&header, &ring.geometry, GapReason::Damaged);
         let mut end = header.base_offset;
         // Segments between that have lost their headers belong to the walk.
@@ -118,6 +130,7 @@ impl<const N: usize> BackReader<N> {
             }
         }
         let ended = at.place.generation > last;
-        Ok(if ended { end } else { self.offset })
+        let is_there = at.reason != GapReason::Evicted;
+        Ok(is_there.then_some(if ended { end } else { self.offset }))
     }
 }

@@ -380,6 +380,17 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         }
     }
 
+    /// Says that what the medium holds beyond the durable offset is unknown, because a write that it had put off has failed: the log takes no
+    /// more until it is mounted again.
+    pub const fn poison(&mut self) {
+        self.poisoned = true;
+    }
+
+    /// Whether the log takes no more until it is mounted again.
+    pub const fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
     /// The next record or gap below `limit`, which is usually [`visible`](Self::visible) or [`durable`](Self::durable).
     ///
     /// `buffer` takes the whole frame: the record is borrowed from it. `None`: the reader is at `limit`.

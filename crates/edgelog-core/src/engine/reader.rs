@@ -3,7 +3,7 @@
 use super::ahead::{Ahead, Budget, next_frame};
 use super::both;
 use super::medium::Medium;
-use super::ring::Ring;
+use super::ring::{Ring, SURVEYS};
 use super::segment::{
     Header, frame_into, presumed_header, read_header, told_generation, with_control,
 };
@@ -69,7 +69,8 @@ pub(crate) async fn seek_time<M: Medium>(
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At {
     pub(crate) place: Place,
-    reason: GapReason,
+    /// Why records before the place are gone, if some are.
+    pub(crate) reason: GapReason,
     /// What looking ahead may still cost in this segment.
     budget: Budget,
     /// Where the next segment begins, once this one is known to be sealed.
@@ -252,16 +253,24 @@ impl At {
         }
         let until = ring.until(self.place.generation);
         let mut frame = frame_into(medium, &self.place, until, buffer).await?;
-        let mut is_there = true;
         if frame.is_none() {
-            is_there = self.is_still_there(medium, ring).await?;
-            if is_there {
-                // Once more: the read was disturbed, or the medium met only now, with the header, what the owner put in this slot.
-                frame = frame_into(medium, &self.place, until, buffer).await?;
+            if !is_still_there(medium, ring, &self.place).await? {
+                self.skip_recycled(medium, ring, until).await?;
+                return Ok(None);
             }
+            // Once more: the read was disturbed, or the medium met only now, with the header, what the owner put in this slot.
+            frame = frame_into(medium, &self.place, until, buffer).await?;
         }
         let Some(frame) = frame else {
-            self.skip_invalid(medium, ring, until, is_there).await?;
+            let before = *self;
+            self.skip_invalid(medium, ring, until).await?;
+            // What was recycled while it was looked at did not rot.
+            if self.place.offset > before.place.offset
+                && !is_still_there(medium, ring, &before.place).await?
+            {
+                *self = before;
+                self.skip_recycled(medium, ring, until).await?;
+            }
             return Ok(None);
         };
         let place = self.place;
@@ -289,26 +298,32 @@ impl At {
         with_control(medium, place, frame, take).await
     }
 
-    /// The end of the segment, bytes that a power cut tore, or damage; or all that is known of the segment is gone.
+    /// All that is known of the segment is gone.
+    async fn skip_recycled<M: Medium>(
+        &mut self,
+        medium: &mut M,
+        ring: &Ring,
+        until: u32,
+    ) -> Result<(), M::Error> {
+        if self.is_newest(ring) {
+            // The whole ring went round since it was looked at.
+            self.place.position = until;
+            self.lost_to(ring.end.offset);
+            self.reason = GapReason::Evicted;
+        } else {
+            let next = ring.next_header(medium, self.place.generation).await?;
+            *self = Self::start(&next, &ring.geometry, GapReason::Evicted);
+        }
+        Ok(())
+    }
+
+    /// The end of the segment, bytes that a power cut tore, or damage.
     async fn skip_invalid<M: Medium>(
         &mut self,
         medium: &mut M,
         ring: &Ring,
         until: u32,
-        is_there: bool,
     ) -> Result<(), M::Error> {
-        if !is_there {
-            if self.is_newest(ring) {
-                // The whole ring went round since it was looked at: all that was known is gone.
-                self.place.position = until;
-                self.lost_to(ring.end.offset);
-                self.reason = GapReason::Evicted;
-            } else {
-                let next = ring.next_header(medium, self.place.generation).await?;
-                *self = Self::start(&next, &ring.geometry, GapReason::Evicted);
-            }
-            return Ok(());
-        }
         let next = ring.next_header(medium, self.place.generation).await?;
         let below = if self.is_newest(ring) { ring.end.offset } else { next.previous_end() };
         if !self.is_newest(ring) && below == self.place.offset {
@@ -332,28 +347,6 @@ impl At {
         Ok(())
     }
 
-    /// Whether the segment is still the one that was entered, and was not recycled under a reader that does not own the log.
-    async fn is_still_there<M: Medium>(
-        &self,
-        medium: &mut M,
-        ring: &Ring,
-    ) -> Result<bool, M::Error> {
-        let slot = medium.geometry().slot(self.place.generation);
-        Ok(match read_header(medium, slot).await? {
-            Header::Valid(header) => {
-                header.log == self.place.log && header.generation == self.place.generation
-            }
-            // Erased, for its next use.
-            Header::Dirty { blank: true } => false,
-            // It was whole when the reader came (that of the newest segment is known without a look): what tells another generation now is
-            // the header of the next use, half written. Otherwise it is rotten, and its frames are not.
-            _ if !self.place.is_headless && !self.is_newest(ring) => {
-                told_generation(medium, slot).await? == self.place.generation
-            }
-            _ => true,
-        })
-    }
-
     fn lost_to(&mut self, offset: u64) {
         if offset > self.place.offset {
             self.place.offset = offset;
@@ -364,4 +357,31 @@ impl At {
     const fn is_newest(&self, ring: &Ring) -> bool {
         self.place.generation == ring.newest.generation
     }
+}
+
+/// Whether the place's segment is still the one that was entered, and was not recycled under a reader that does not own the log.
+#[both(AFIT)]
+pub(crate) async fn is_still_there<M: Medium>(
+    medium: &mut M,
+    ring: &Ring,
+    place: &Place,
+) -> Result<bool, M::Error> {
+    let slot = medium.geometry().slot(place.generation);
+    let mut found = read_header(medium, slot).await?;
+    for _ in 1..SURVEYS {
+        let Header::Dirty { blank: false } = found else { break };
+        // It may have been recycled in the middle of the look.
+        found = read_header(medium, slot).await?;
+    }
+    Ok(match found {
+        Header::Valid(header) => header.log == place.log && header.generation == place.generation,
+        // Erased, for its next use.
+        Header::Dirty { blank: true } => false,
+        // It was whole when the reader came (that of the newest segment is known without a look): what tells another generation now is
+        // the header of the next use, half written. Otherwise it is rotten, and its frames are not.
+        _ if !place.is_headless && place.generation != ring.newest.generation => {
+            told_generation(medium, slot).await? == place.generation
+        }
+        _ => true,
+    })
 }

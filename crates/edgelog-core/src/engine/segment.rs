@@ -306,7 +306,16 @@ pub(crate) async fn with_control<M: Medium, T>(
 ) -> Result<T, M::Error> {
     let geometry = medium.geometry();
     let mut buffer = [0; CONTROL_FRAME_MAX];
-    let read = frame_into(medium, place, frame.position + frame.length, &mut buffer).await?;
+    let until = frame.position + frame.length;
+    let read = match medium.mapped(geometry.slot(place.generation)) {
+        // Where it was validated: under the segment's name there may be another file by now.
+        Some(bytes) => {
+            let bytes = bytes.get(to_usize(frame.position)..).unwrap_or_default();
+            buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            place.accepted(frame_in(&buffer, place, place.position, until, &geometry))
+        }
+        None => frame_into(medium, place, until, &mut buffer).await?,
+    };
     let Some(frame) = read else { return Ok(then(None)) };
     let [kind, id] = frame.header.topic.to_le_bytes();
     let body_at = to_usize(frame.payload_at(&geometry));

@@ -4,7 +4,7 @@ use super::back::BackReader;
 use super::both;
 use super::medium::Medium;
 use super::mount::{AtInvalid, Mounted, follow_headless, mount, walk};
-use super::reader::{Reader, seek_time};
+use super::reader::{Reader, is_still_there, seek_time};
 use super::ring::{Ring, SURVEYS};
 use super::segment::read_snapshot;
 use crate::error::{MountError, ReadError};
@@ -32,7 +32,7 @@ impl<M: Medium> LogView<M> {
     /// [`MountError`]: there is no log, it has another geometry or a newer version, or the device failed.
     pub async fn open(mut medium: M) -> Result<Self, MountError<M::Error>> {
         let mut state = Memory::new();
-        let mounted = mount(&mut medium, &mut state).await?;
+        let mounted = mount_beside_writer(&mut medium, &mut state).await?;
         Ok(Self { medium, mounted, state })
     }
 
@@ -54,7 +54,7 @@ impl<M: Medium> LogView<M> {
         let mut ring = surveyed?;
         if ring.newest.log != mounted.ring.newest.log {
             let mut state = Memory::new();
-            *mounted = mount(medium, &mut state).await?;
+            *mounted = mount_beside_writer(medium, &mut state).await?;
             *known = state;
             return Ok(());
         }
@@ -194,4 +194,25 @@ impl<M: Medium> LogView<M> {
     pub fn medium(&self) -> &M {
         &self.medium
     }
+}
+
+/// As [`mount`], and once more when what was looked at was recycled meanwhile.
+#[both(AFIT)]
+async fn mount_beside_writer<M: Medium>(
+    medium: &mut M,
+    state: &mut Memory,
+) -> Result<Mounted, MountError<M::Error>> {
+    let mut mounted = mount(medium, state).await;
+    for _ in 1..SURVEYS {
+        let is_whole = match &mounted {
+            Ok(Mounted { ring, .. }) => is_still_there(medium, ring, &ring.end).await?,
+            // Of two segments each may have been the one that is being recycled when it was looked at.
+            Err(error) => !matches!(error, MountError::NoLog { .. }),
+        };
+        if is_whole {
+            break;
+        }
+        mounted = mount(medium, state).await;
+    }
+    mounted
 }

@@ -92,9 +92,7 @@ impl FileMedium {
     /// What fails once fails for ever: what the file holds behind it is unknown.
     pub(crate) fn write_out(&mut self) -> Result<(), FileError> {
         let slot = self.tail.slot();
-        let failed =
-            |medium: &Self, error| FileError::new("write to", &medium.files.path(slot), error);
-        self.syncs.wait().map_err(|error| failed(self, error))?;
+        self.syncs.wait()?;
         if self.tail.len() == 0 {
             return Ok(());
         }
@@ -111,9 +109,27 @@ impl FileMedium {
             None => Err(io::ErrorKind::NotFound.into()),
         };
         written.map_err(|error| {
-            self.syncs.fail();
-            failed(self, error)
+            let error = FileError::new("write to", &self.files.path(slot), error);
+            self.syncs.fail(&error);
+            error
         })
+    }
+
+    /// Fills `bytes` from the slot's file, whichever it has; without one they are erased.
+    fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
+        let erased = self.geometry.erased();
+        for _ in 0..LOOKS {
+            if let Some(length) = self.read_plain(slot, position, bytes)? {
+                bytes.get_mut(length..).unwrap_or_default().fill(erased);
+                return Ok(());
+            }
+            let directory = self.files.directory();
+            if self.packed.read(directory, &self.geometry, (slot, position), bytes)? {
+                return Ok(());
+            }
+        }
+        bytes.fill(erased);
+        Ok(())
     }
 
     /// Fills `bytes` as far as the slot's plain file has them, and gives how far; nothing where there is none.
@@ -206,18 +222,8 @@ impl Medium for FileMedium {
             self.packed.forget(slot);
             self.maps.forget(slot);
         }
-        for _ in 0..LOOKS {
-            if let Some(length) = self.read_plain(slot, position, bytes)? {
-                bytes.get_mut(length..).unwrap_or_default().fill(self.geometry.erased());
-                self.tail.overlay(slot, position, bytes);
-                return Ok(());
-            }
-            let directory = self.files.directory();
-            if self.packed.read(directory, &self.geometry, (slot, position), bytes)? {
-                return Ok(());
-            }
-        }
-        bytes.fill(self.geometry.erased());
+        self.read_file(slot, position, bytes)?;
+        self.tail.overlay(slot, position, bytes);
         Ok(())
     }
 

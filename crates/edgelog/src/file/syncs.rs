@@ -3,20 +3,20 @@
 use crate::error::FileError;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Whether a sync is on its way, and whether one failed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Syncs(Arc<(Mutex<Flight>, Condvar)>);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 enum Flight {
     #[default]
     Landed,
     InTheAir,
     /// What is durable is unknown. The system may have dropped what it could not write, so nothing is tried again.
-    Failed,
+    Failed(FileError),
 }
 
 impl Syncs {
@@ -25,29 +25,34 @@ impl Syncs {
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        *self.flight() == Flight::InTheAir
+        matches!(*self.flight(), Flight::InTheAir)
     }
 
     /// Waits for the sync that runs, if one does.
     ///
     /// # Errors
     ///
-    /// It, or one before it, failed.
-    pub(crate) fn wait(&self) -> io::Result<()> {
-        let running = |flight: &mut Flight| *flight == Flight::InTheAir;
+    /// It, a sync before it, or a write failed: the first of these failures.
+    pub(crate) fn wait(&self) -> Result<(), FileError> {
+        let running = |flight: &mut Flight| matches!(flight, Flight::InTheAir);
         let flight = self.0.1.wait_while(self.flight(), running);
-        match *flight.unwrap_or_else(PoisonError::into_inner) {
-            Flight::Failed => Err(io::Error::other("an earlier write or sync failed")),
+        match &*flight.unwrap_or_else(PoisonError::into_inner) {
+            Flight::Failed(error) => Err(error.clone()),
             _ => Ok(()),
         }
     }
 
-    pub(crate) fn fail(&self) {
-        self.land(Flight::Failed);
+    pub(crate) fn fail(&self, error: &FileError) {
+        let mut flight = self.flight();
+        if !matches!(*flight, Flight::Failed(_)) {
+            *flight = Flight::Failed(error.clone());
+        }
+        drop(flight);
+        self.0.1.notify_all();
     }
 
-    fn land(&self, as_: Flight) {
-        *self.flight() = as_;
+    fn land(&self) {
+        *self.flight() = Flight::Landed;
         self.0.1.notify_all();
     }
 
@@ -70,12 +75,15 @@ pub(crate) struct Sync {
 impl Sync {
     /// Returns when everything that was programmed before it began is durable.
     pub(crate) fn run(mut self) -> Result<(), FileError> {
-        for (path, file) in std::mem::take(&mut self.files) {
-            file.sync_data().map_err(|error| FileError::new("sync", &path, error))?;
-        }
+        let synced = std::mem::take(&mut self.files).iter().try_for_each(|(path, file)| {
+            file.sync_data().map_err(|error| FileError::new("sync", path, error))
+        });
         self.has_ended = true;
-        self.syncs.land(Flight::Landed);
-        Ok(())
+        match &synced {
+            Ok(()) => self.syncs.land(),
+            Err(error) => self.syncs.fail(error),
+        }
+        synced
     }
 }
 
@@ -83,7 +91,9 @@ impl Drop for Sync {
     /// Asks this sync and not the flight: since this one landed, the next may have begun.
     fn drop(&mut self) {
         if !self.has_ended {
-            self.syncs.fail();
+            let path = self.files.first().map(|(path, _)| path.as_path());
+            let given_up = io::Error::other("the sync was begun and given up");
+            self.syncs.fail(&FileError::new("sync", path.unwrap_or(Path::new("")), given_up));
         }
     }
 }
