@@ -207,7 +207,7 @@ fn readers_in_this_process_and_others_follow_while_segments_are_compressed_under
         let readers = [(); 2].map(|()| {
             let mut reader = log.reader(Start::Earliest).unwrap();
             let over = &over;
-            let reading = scope.spawn(move || {
+            scope.spawn(move || {
                 while reader.offset() < end && !over.load(Ordering::SeqCst) {
                     let next = reader.offset();
                     match reader.next().unwrap() {
@@ -221,8 +221,7 @@ fn readers_in_this_process_and_others_follow_while_segments_are_compressed_under
                         None => _ = reader.wait(Duration::from_secs(1)),
                     }
                 }
-            });
-            reading
+            })
         });
         for _ in 0..2 {
             // Opened anew again and again, at every moment of every replacement.
@@ -280,13 +279,16 @@ fn the_ring_goes_round_over_compressed_segments_and_keeps_what_it_says() {
     }
 }
 
+/// What a crash leaves of a folder, and when.
+type Step<'s> = (&'s str, &'s dyn Fn(&Path));
+
 #[test]
 fn a_crash_at_any_step_of_a_replacement_loses_nothing_and_leaves_nothing_behind() {
     let twins = twins();
     let (was, is) = (twins.plain.path(), twins.packed.path());
     let bytes = fs::read(packed(is, 2)).unwrap();
     let unfinished = |folder: &Path| folder.join("00000002.seg.zst.new");
-    let steps: [(&str, &dyn Fn(&Path)); 5] = [
+    let steps: [Step<'_>; 5] = [
         ("half is written", &|folder| {
             fs::write(unfinished(folder), &bytes[..bytes.len() / 2]).unwrap();
         }),

@@ -1,4 +1,5 @@
 //! What a packed file gives back, whole, damaged and hostile.
+#![expect(clippy::cast_possible_truncation, reason = "all lengths are small")]
 
 use super::{BLOCK_LEN, Blocks, Packed, equals, pack, table};
 use crate::file::read_full;
