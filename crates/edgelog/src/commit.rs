@@ -1,9 +1,9 @@
 //! Making durable what was appended: the log's side of group commit.
 
+use crate::bell::Bell;
 use crate::error::{AppendError, FileError};
 use crate::group::Group;
 use crate::log::Engine;
-use crate::signal::Signal;
 use crate::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::writer::Orders;
 
@@ -14,8 +14,8 @@ pub(crate) struct Committer {
     group: Group,
     /// What the writer thread is to do.
     orders: Orders,
-    /// Raised when something became durable.
-    moved: Signal,
+    /// Rung when something became durable.
+    moved: Bell,
     /// Why the log takes no more.
     cause: OnceLock<FileError>,
 }
@@ -24,7 +24,7 @@ impl Committer {
     pub(crate) fn new(engine: Engine, orders: Orders) -> Self {
         let group = Group::new(engine.durable());
         let engine = Mutex::new(engine);
-        Self { engine, group, orders, moved: Signal::default(), cause: OnceLock::new() }
+        Self { engine, group, orders, moved: Bell::default(), cause: OnceLock::new() }
     }
 
     pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
@@ -40,7 +40,7 @@ impl Committer {
         &self.orders
     }
 
-    pub(crate) const fn moved(&self) -> &Signal {
+    pub(crate) const fn moved(&self) -> &Bell {
         &self.moved
     }
 
@@ -79,7 +79,7 @@ impl Committer {
         let durable = engine.durable();
         let led = ran.map_err(|error| self.explained(&engine, error.into()));
         drop(engine);
-        self.moved.raise();
+        self.moved.ring();
         led.map(|()| durable)
     }
 

@@ -60,6 +60,8 @@
 //!
 //! And everything durable goes to Kafka for as long as the [`Uplink`] lives ([`Log::ship`]).
 
+mod bell;
+mod block;
 mod commit;
 mod durable;
 mod error;
@@ -71,14 +73,17 @@ mod lock;
 mod log;
 mod maps;
 mod options;
+mod owned;
 mod packed;
 #[cfg(feature = "zstd")]
 mod packer;
 mod reader;
+mod recent;
 mod schema;
 mod ship;
-mod signal;
 mod source;
+#[cfg(feature = "stream")]
+pub mod stream;
 mod sync;
 mod view;
 mod writer;
@@ -96,6 +101,7 @@ pub use error::{AppendError, FileError, OpenError, ReadError};
 pub use event::{Event, InPlace, Payload, Start, now_ms};
 pub use log::{Log, Status};
 pub use options::Options;
+pub use owned::{Items, OwnedItem, OwnedRecord};
 #[cfg(feature = "zstd")]
 pub use packer::Compression;
 pub use reader::Reader;

@@ -1,5 +1,6 @@
 //! The owner's handle.
 
+use crate::bell::Bell;
 use crate::commit::Committer;
 use crate::durable::{Durability, Durable};
 use crate::error::{AppendError, ReadError};
@@ -9,8 +10,8 @@ use crate::lock::OwnerLock;
 #[cfg(feature = "zstd")]
 use crate::packer::{Compression, Packer};
 use crate::reader::Reader;
+use crate::recent::Recent;
 use crate::schema::{Schemas, TopicSchema};
-use crate::signal::Signal;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, MutexGuard};
 use crate::writer::Writer;
@@ -43,8 +44,9 @@ struct Shared {
     /// The same.
     #[cfg(feature = "zstd")]
     packer: Option<Packer>,
-    /// Raised when something was appended.
-    appended: Signal,
+    recent: Recent,
+    /// Rung when something was appended.
+    appended: Bell,
     /// True while an uplink ships the log.
     shipping: AtomicBool,
     directory: PathBuf,
@@ -97,12 +99,14 @@ impl Log {
         record_bytes_max: usize,
     ) -> io::Result<Self> {
         let committer = Arc::new(committer);
+        let recent = Recent::new(committer.engine().visible());
         let shared = Shared {
             _writer: Writer::start(Arc::clone(&committer))?,
             #[cfg(feature = "zstd")]
             packer: None,
             committer,
-            appended: Signal::default(),
+            recent,
+            appended: Bell::default(),
             shipping: AtomicBool::new(false),
             directory,
             record_bytes_max,
@@ -256,11 +260,24 @@ impl Log {
         event: &Event<'_, impl Payload>,
         payload: &impl Payload,
     ) -> Result<u64, AppendError> {
-        let write = |bytes: &mut [u8]| payload.write(bytes);
         let (class, key, bytes) = (event.class, event.key, payload.len());
+        // Asked once: who joins after that finds the event in the files.
+        let is_followed = self.shared.recent.is_followed();
         let mut engine = self.engine();
         let stored = engine.topic(topic).and_then(|topic| {
+            let mut composed = Vec::new();
+            let write = |bytes: &mut [u8]| {
+                payload.write(bytes);
+                if is_followed && payload.bytes().is_none() {
+                    composed.extend_from_slice(bytes);
+                }
+            };
             let offset = engine.append_with(topic, class, key, bytes, now_ms(), write)?;
+            if is_followed {
+                let payload = payload.bytes().unwrap_or(&composed);
+                let event = edgelog_core::Event { topic, class, key, payload };
+                self.shared.recent.keep([engine.as_read(&event, offset)]);
+            }
             Ok(offset..offset + 1)
         });
         Ok(self.stored(engine, stored, durability, bytes)?.start)
@@ -281,7 +298,13 @@ impl Log {
                     edgelog_core::Event { topic, class, key, payload }
                 })
                 .collect();
-            engine.append_batch(&events, now_ms())
+            let offsets = engine.append_batch(&events, now_ms())?;
+            if self.shared.recent.is_followed() {
+                let records = events.iter().zip(offsets.clone());
+                let records = records.map(|(event, offset)| engine.as_read(event, offset));
+                self.shared.recent.keep(records);
+            }
+            Ok(offsets)
         });
         self.stored(engine, stored, durability, bytes)
     }
@@ -296,9 +319,10 @@ impl Log {
     ) -> Result<Range<u64>, AppendError> {
         let committer = &self.shared.committer;
         let stored = stored.map_err(|error| committer.explained(&engine, error));
+        self.shared.recent.show(engine.visible());
         drop(engine);
         let offsets = stored?;
-        self.shared.appended.raise();
+        self.shared.appended.ring();
         match durability {
             Durability::Visible => committer.orders().write(),
             Durability::Batched => {
@@ -351,6 +375,8 @@ impl Log {
         }
         let mut engine = self.engine();
         let cursor = engine.cursor(name, start);
+        // A segment may have begun, behind records that were given up.
+        self.shared.recent.show(engine.visible());
         cursor.map_err(|error| self.committer().explained(&engine, error))
     }
 
@@ -366,6 +392,8 @@ impl Log {
             return Err(AppendError::Reserved { what: Part::Cursor });
         }
         let committed = engine.commit(cursor, offset, 0);
+        // As above.
+        self.shared.recent.show(engine.visible());
         committed.map_err(|error| self.committer().explained(&engine, error))
     }
 
@@ -449,13 +477,17 @@ impl Log {
     /// Waits until `ready` says so of the engine, asked whenever something became durable or was told by a [nudge](Self::nudge), or
     /// until the time is over; gives what it said last.
     pub(crate) fn wait_until(&self, timeout: Duration, ready: impl Fn(&Engine) -> bool) -> bool {
-        ready(&self.shared.committer.moved().wait(self.engine(), timeout, &ready))
+        self.committer().moved().wait(timeout, || ready(&self.engine()))
     }
 
-    /// Waits until there is a record at `offset`, or the time is over; whether there is.
-    pub(crate) fn wait_visible(&self, timeout: Duration, offset: u64) -> bool {
-        let ready = |engine: &Engine| engine.visible() > offset;
-        ready(&self.shared.appended.wait(self.engine(), timeout, ready))
+    /// What was appended last.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.shared.recent
+    }
+
+    /// Rung when something was appended.
+    pub(crate) fn appended(&self) -> &Bell {
+        &self.shared.appended
     }
 
     /// How far the log reaches, with everything in its file; nothing when that is not beyond `offset`.
@@ -479,9 +511,7 @@ impl Log {
 
     /// Wakes everybody who waits, after something that they may wait for has changed elsewhere.
     pub(crate) fn nudge(&self) {
-        // Taking the lock first makes sure that nobody stands between his check and his wait.
-        drop(self.engine());
-        self.shared.committer.moved().raise();
+        self.committer().moved().ring();
     }
 
     /// A way to wake the waiters that does not keep the log open.

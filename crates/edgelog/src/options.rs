@@ -13,6 +13,27 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Options for opening a log. All have defaults; an existing log keeps the sizes it was created with.
+///
+/// # Limits
+///
+/// What is beyond a limit is refused with an error that names it, and the log goes on as it was.
+///
+/// | what | limit | refused with |
+/// | --- | --- | --- |
+/// | segment | 1024 bytes to 4 GiB - 8, a multiple of 8 and of the chip's program word | [`OpenError::Sizes`] |
+/// | segments in a log | 2 to 2^32 - 1 | [`OpenError::Sizes`] |
+/// | record: header, key and payload | the least of [`record_bytes_max`](Self::record_bytes_max), what a segment holds beside its header, and 16 MiB - 1 | [`TooLarge`](crate::AppendError::TooLarge) |
+/// | events appended as one | together as one record | [`TooLarge`](crate::AppendError::TooLarge) |
+/// | key | 255 bytes; it may be empty | [`BadLength`](crate::AppendError::BadLength) |
+/// | name of a topic | 1 to 64 bytes | [`BadLength`](crate::AppendError::BadLength) |
+/// | topics | 32; with segments below some 4 KiB fewer | [`TooMany`](crate::AppendError::TooMany) |
+/// | name of a cursor | 1 to 32 bytes | [`BadLength`](crate::AppendError::BadLength) |
+/// | durable cursors, shipping's included | 8; with segments below some 4 KiB fewer | [`TooMany`](crate::AppendError::TooMany) |
+/// | bytes stored | [`budget_bytes`](Self::budget_bytes) | [`Full`](crate::AppendError::Full), or as the full policy says |
+/// | records in a log's life | 2^63 | [`TooMany`](crate::AppendError::TooMany) |
+/// | openings that append, in a log's life | 2^32 - 1 | [`TooMany`](crate::AppendError::TooMany) |
+/// | owners | one process | [`OpenError::Locked`] |
+/// | readers, views and producer threads | none but memory: a reader keeps up to two segments mapped | |
 #[derive(Clone, Debug)]
 pub struct Options {
     budget_bytes: Option<u64>,

@@ -14,11 +14,11 @@ use crate::error::{AppendError, MountError, Part, ReadError};
 use crate::format::{
     FrameHeader, KEY_LEN_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, PAYLOAD_LEN_MAX, SegmentHeader,
 };
-use crate::item::Item;
+use crate::item::{Item, Record};
 use crate::place::to_usize;
 use crate::policy::{CONTROL_RESERVE, CursorSet, FullPolicy};
 use crate::state::{Cursor, Memory, Topic};
-use crate::types::{Class, Event, LogId, TimeSync, TopicId};
+use crate::types::{Class, Event, Identity, LogId, TimeQuality, TimeSync, TopicId};
 use core::borrow::BorrowMut;
 use core::ops::Range;
 
@@ -544,6 +544,21 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// How far the log reaches now, for readers with handles of their own.
     pub const fn extent(&self) -> Extent {
         Extent(self.ring)
+    }
+
+    /// An event as readers get it: of those that were appended last, in one call, the one that got `offset`.
+    pub const fn as_read<'e>(&self, event: &Event<'e>, offset: u64) -> Record<'e> {
+        let end = &self.ring.end;
+        let quality = if end.clock_unset { TimeQuality::Unset } else { TimeQuality::Synced };
+        Record {
+            identity: Identity { log: end.log, epoch: end.epoch, offset },
+            topic: event.topic,
+            class: event.class,
+            time_ms: end.time,
+            time_quality: quality,
+            key: event.key,
+            payload: event.payload,
+        }
     }
 
     /// Live segments, and how many of them the ring has.
