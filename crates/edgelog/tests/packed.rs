@@ -185,6 +185,21 @@ fn an_offset_and_a_time_are_found_in_compressed_segments_as_in_plain_ones() {
     }
 }
 
+/// Reads to the end, without gaps.
+fn follow(view: &mut View) {
+    let mut next = view.offset();
+    while let Some(item) = view.next().unwrap() {
+        check(next, &item);
+        next += 1;
+    }
+}
+
+fn check(next: u64, item: &Item<'_>) {
+    let Item::Record(record) = item else { panic!("{item:?} at {next}") };
+    assert_eq!(record.identity.offset, next);
+    assert!(record.payload == payload(next, record.payload.len()), "record {next}");
+}
+
 struct Over<'o>(&'o AtomicBool);
 
 impl Drop for Over<'_> {
@@ -204,44 +219,40 @@ fn readers_in_this_process_and_others_follow_while_segments_are_compressed_under
     std::thread::scope(|scope| {
         // Also when this thread fails: the others would wait for ever.
         let _over = Over(&over);
-        let readers = [(); 2].map(|()| {
-            let mut reader = log.reader(Start::Earliest).unwrap();
-            let over = &over;
-            scope.spawn(move || {
-                while reader.offset() < end && !over.load(Ordering::SeqCst) {
-                    let next = reader.offset();
-                    match reader.next().unwrap() {
-                        Some(Item::Record(record)) => {
-                            assert!(
-                                record.payload == payload(next, record.payload.len()),
-                                "record {next}"
-                            );
-                        }
-                        Some(Item::Gap(gap)) => panic!("{gap:?}"),
-                        None => _ = reader.wait(Duration::from_secs(1)),
-                    }
-                }
-            })
+        let following = scope.spawn(|| {
+            let mut view = View::open(folder.path(), Start::Earliest).unwrap();
+            while view.offset() < end && !over.load(Ordering::SeqCst) {
+                view.refresh().unwrap();
+                follow(&mut view);
+            }
+            view.offset()
         });
+        // Opened anew again and again, at every moment of every replacement.
         for _ in 0..2 {
-            // Opened anew again and again, at every moment of every replacement.
             scope.spawn(|| {
-                let mut seen = 0;
                 while !over.load(Ordering::SeqCst) {
-                    let (first, next, gaps) = read(folder.path(), Start::Earliest);
-                    assert_eq!((first, gaps), (0, vec![]));
-                    assert!(next >= seen);
-                    seen = next;
+                    follow(&mut View::open(folder.path(), Start::Earliest).unwrap());
                 }
             });
         }
+        scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                // What it reads out of memory was appended since it was made: the rest are files.
+                let mut reader = log.reader(Start::Earliest).unwrap();
+                let mut next = 0;
+                while let Some(item) = reader.next().unwrap() {
+                    check(next, &item);
+                    next += 1;
+                }
+            }
+        });
         while log.status().unwrap().visible < end {
             append(&log, 50);
             log.sync().unwrap();
         }
         let sealed = log.status().unwrap().segments - 1;
         wait_for(&log, sealed - 1);
-        readers.into_iter().for_each(|reading| reading.join().unwrap());
+        assert!(following.join().unwrap() >= end);
     });
     assert!(names(folder.path()).iter().any(|name| name.ends_with(".zst")));
 }
