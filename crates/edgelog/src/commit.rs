@@ -4,6 +4,7 @@ use crate::bell::Bell;
 use crate::error::{AppendError, FileError};
 use crate::group::Group;
 use crate::log::Engine;
+use crate::retention::{Retention, When};
 use crate::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::writer::Orders;
 
@@ -14,6 +15,7 @@ pub(crate) struct Committer {
     group: Group,
     /// What the writer thread is to do.
     orders: Orders,
+    retention: Retention,
     /// Rung when something became durable.
     moved: Bell,
     /// Why the log takes no more.
@@ -21,10 +23,11 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn new(engine: Engine, orders: Orders) -> Self {
+    pub(crate) fn new(engine: Engine, orders: Orders, retention: Retention) -> Self {
         let group = Group::new(engine.durable());
         let engine = Mutex::new(engine);
-        Self { engine, group, orders, moved: Bell::default(), cause: OnceLock::new() }
+        let (moved, cause) = (Bell::default(), OnceLock::new());
+        Self { engine, group, orders, retention, moved, cause }
     }
 
     pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
@@ -38,6 +41,10 @@ impl Committer {
 
     pub(crate) const fn orders(&self) -> &Orders {
         &self.orders
+    }
+
+    pub(crate) const fn retention(&self) -> &Retention {
+        &self.retention
     }
 
     pub(crate) const fn moved(&self) -> &Bell {
@@ -93,6 +100,14 @@ impl Committer {
             engine.poison();
             let _ = self.explained(engine, AppendError::Medium(error.clone()));
         })
+    }
+
+    /// Gives up what the retention no longer keeps, when it is time to look: after something was stored, which a failure here does not undo. It
+    /// is tried again, or is told to the next who appends.
+    pub(crate) fn trim(&self, engine: &mut Engine, when: When) {
+        if let Err(error) = self.retention.trim_if(engine, when) {
+            let _ = self.explained(engine, error);
+        }
     }
 
     /// The error as it is to be told: what ended the log, and what is known to be durable, if it is the end of it.

@@ -79,6 +79,7 @@ mod packed;
 mod packer;
 mod reader;
 mod recent;
+mod retention;
 mod schema;
 mod ship;
 mod source;

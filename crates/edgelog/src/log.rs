@@ -11,6 +11,7 @@ use crate::lock::OwnerLock;
 use crate::packer::{Compression, Packer};
 use crate::reader::Reader;
 use crate::recent::Recent;
+use crate::retention::When;
 use crate::schema::{Schemas, TopicSchema};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, MutexGuard};
@@ -73,6 +74,8 @@ pub struct Status {
     pub damaged: u64,
     /// Bytes behind the end that opening found written and not valid: a torn write, or records at the very end that rotted.
     pub torn_bytes: u32,
+    /// Records that were given up since the log was opened, read or not: by its full policy or its retention, or as its cursors had passed them.
+    pub evicted: u64,
     /// Segments in use.
     pub segments: u64,
     /// Segments in the ring.
@@ -312,7 +315,7 @@ impl Log {
     /// Lets go of the engine, tells those who write and those who wait, and returns when what `durability` says holds.
     fn stored(
         &self,
-        engine: MutexGuard<'_, Engine>,
+        mut engine: MutexGuard<'_, Engine>,
         stored: Result<Range<u64>, AppendError>,
         durability: Durability,
         bytes: usize,
@@ -320,6 +323,7 @@ impl Log {
         let committer = &self.shared.committer;
         let stored = stored.map_err(|error| committer.explained(&engine, error));
         self.shared.recent.show(engine.visible());
+        committer.trim(&mut engine, When::ASegmentWasOpened);
         drop(engine);
         let offsets = stored?;
         self.shared.appended.ring();
@@ -403,10 +407,25 @@ impl Log {
         self.engine().cursors().iter().find(|known| known.id == cursor).cloned()
     }
 
-    /// What to do when the log is full: refuse (the default), drop the oldest records, or protect some cursors. It is not stored: set it
-    /// after each opening. Dropped records are gaps to whoever has not read them.
+    /// What to do when the log is full, and what its [retention](crate::Options::retain_bytes) may give up: refuse (the default), drop the oldest
+    /// records, or protect some cursors. It is not stored: set it after each opening, or with [`Options::full`](crate::Options::full). Dropped records are gaps to whoever has not read them.
     pub fn set_full_policy(&self, full: FullPolicy) {
         self.engine().set_full_policy(full);
+    }
+
+    /// Gives up what the [retention](crate::Options::retain_bytes) no longer keeps, as far as the full policy lets it go, and gives how many records
+    /// went. Appends do this when a segment is full; call it, say once an hour, in a log that seldom fills one, or whose cursors move late.
+    ///
+    /// Costs two small reads, and for each segment that goes up to three syncs and the removal of a file.
+    /// Power loss: what went is gone, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]: the file system failed. Removing may be tried again.
+    pub fn trim(&self) -> Result<u64, AppendError> {
+        let mut engine = self.engine();
+        let trimmed = self.committer().retention().trim(&mut engine);
+        trimmed.map_err(|error| self.committer().explained(&engine, error))
     }
 
     /// Says that `records` events were given up because the log refused them. They take offsets when the next segment is opened, and readers
@@ -454,6 +473,7 @@ impl Log {
             durable: engine.durable(),
             damaged: engine.damaged(),
             torn_bytes: engine.torn_bytes(),
+            evicted: self.committer().retention().gone(earliest),
             segments,
             segments_max,
         })

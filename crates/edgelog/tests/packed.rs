@@ -448,3 +448,18 @@ fn somebody_elses_file_in_a_compressed_segments_place_is_moved_aside_and_hides_n
     let aside = names(folder).into_iter().find(|name| name.contains("foreign")).unwrap();
     assert_eq!(fs::read(folder.join(aside)).unwrap(), b"a photo of a dog");
 }
+
+#[test]
+fn a_segment_that_retention_gives_up_goes_with_its_compressed_file() {
+    let twins = twins();
+    let folder = twins.packed.path();
+    let options = options().compress(1).retain_segments(3).full(FullPolicy::DropOldest);
+    let log = options.open(folder).unwrap();
+    log.trim().unwrap();
+    let earliest = log.status().unwrap().earliest;
+    assert!(earliest > 0);
+    drop(log);
+    let names = names(folder);
+    assert_eq!(names, ["00000006.seg.zst", "00000007.seg", "00000008.seg", "lock"]);
+    assert_eq!(read(folder, Start::Offset(earliest)), (earliest, twins.records, vec![]));
+}

@@ -43,6 +43,12 @@ impl Extent {
     pub const fn slot(&self, generation: u64) -> u32 {
         self.0.geometry.slot(generation)
     }
+
+    /// The sizes of the medium.
+    #[must_use]
+    pub const fn geometry(&self) -> Geometry {
+        self.0.geometry
+    }
 }
 
 /// The offset of the first record that is not older than `time`, or the end's.

@@ -61,6 +61,8 @@ pub(crate) struct FileMedium {
     tail: Tail,
     syncs: Syncs,
     settled: Settled,
+    /// Where a segment was when the folder was looked at.
+    likely_slot: u32,
 }
 
 impl FileMedium {
@@ -84,7 +86,14 @@ impl FileMedium {
             tail,
             syncs,
             settled,
+            likely_slot: 0,
         }
+    }
+
+    /// Tells where a segment is, so that it need not be looked for.
+    pub(crate) const fn beginning_at(mut self, slot: u32) -> Self {
+        self.likely_slot = slot;
+        self
     }
 
     /// Writes what was programmed so far to its file, where other processes see it. Waits for a sync that runs.
@@ -284,6 +293,15 @@ impl Medium for FileMedium {
         self.remove_packed(slot)?;
         self.adopt(slot);
         Ok(())
+    }
+
+    fn discard(&mut self, slot: u32) -> Result<(), FileError> {
+        self.ahead = None;
+        self.remove_segment(slot)
+    }
+
+    fn likely_slot(&self) -> u32 {
+        self.likely_slot
     }
 
     fn adopt(&mut self, slot: u32) {

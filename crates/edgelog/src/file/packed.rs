@@ -9,7 +9,7 @@
 use super::FileMedium;
 use super::ahead::read_full;
 use super::create::owns;
-use super::stored::{files_with, segment_name};
+use super::stored::{files_with, segment_name, slot_of};
 #[cfg(feature = "zstd")]
 use super::{Access, Packing};
 use crate::error::FileError;
@@ -138,17 +138,20 @@ pub(super) fn packed_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError> 
 }
 
 impl FileMedium {
-    /// Removes the slot's compressed file, which must not count any more: its plain one is there, and durable. The removal itself need not be durable.
-    pub(super) fn remove_packed(&self, slot: u32) -> Result<(), FileError> {
+    /// Removes the slot's compressed file, and says whether there was one. Where the plain one is there, and durable, it does not count any
+    /// more, and the removal need not be durable.
+    pub(super) fn remove_packed(&self, slot: u32) -> Result<bool, FileError> {
         let path = packed_path(&self.files.path(slot));
         let failed = |error| FileError::new("open", &path, error);
-        let Some(file) = found(File::open(&path)).map_err(failed)? else { return Ok(()) };
+        let Some(file) = found(File::open(&path)).map_err(failed)? else { return Ok(false) };
         // What is not ours is somebody's data, as with plain files.
         if !self.owns_packed(file, &path)? {
-            return self.set_foreign_aside(&path);
+            self.set_foreign_aside(&path)?;
+            return Ok(true);
         }
-        let removed = found(fs::remove_file(&path)).map(|_| ());
-        removed.map_err(|error| FileError::new("remove", &path, error))
+        found(fs::remove_file(&path))
+            .map(|removed| removed.is_some())
+            .map_err(|error| FileError::new("remove", &path, error))
     }
 
     /// Gives the slot a plain file again, if it has a compressed one: damage made it the newest, and it is appended to. Where the compressed file
@@ -164,7 +167,8 @@ impl FileMedium {
         })?;
         self.files.keep(slot, file);
         self.packed.forget(slot);
-        self.remove_packed(slot)
+        self.remove_packed(slot)?;
+        Ok(())
     }
 
     /// Whether a compressed file holds a segment of this log, or a blank one.
@@ -181,8 +185,8 @@ impl FileMedium {
     pub(crate) fn remove_overtaken(&self) -> Result<(), FileError> {
         for plain in packed_paths(self.files.directory())? {
             let failed = |error| FileError::new("open", &plain, error);
-            let slot = plain.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-            let Some(slot) = slot.filter(|&slot| self.files.path(slot) == plain) else { continue };
+            let slot = slot_of(&plain).filter(|&slot| self.files.path(slot) == plain);
+            let Some(slot) = slot else { continue };
             if let Some(file) = found(File::open(&plain)).map_err(failed)?
                 && owns(&file, self.log.get().copied(), self.geometry.erased(), &plain)?
             {

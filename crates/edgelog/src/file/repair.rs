@@ -4,7 +4,7 @@ use super::FileMedium;
 use super::ahead::read_full;
 use super::packed::unfinished_path;
 use super::space::fill;
-use super::stored::{files_with, segment_paths};
+use super::stored::{files_with, segment_paths, slot_of};
 use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
 use std::fs::{self, OpenOptions};
@@ -33,9 +33,7 @@ impl FileMedium {
     /// Removes what a crash left of segments that were being created or compressed: their slots may never need a new file again.
     pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
         for path in files_with("new", self.files.directory())? {
-            let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            let slot = name.strip_suffix(".seg.zst").unwrap_or(name).parse();
-            if slot.is_ok_and(|slot| {
+            if slot_of(&path).is_some_and(|slot| {
                 let plain = self.files.path(slot);
                 plain.with_extension("new") == path || unfinished_path(&plain) == path
             }) {
