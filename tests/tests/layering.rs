@@ -26,7 +26,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "edgelog-map",
             "edgelog-record",
             "edgelog-uplink",
-            "event-listener",
             "flatbuffers",
             "futures-core",
             "getrandom",

@@ -83,6 +83,7 @@ mod retention;
 mod schema;
 mod ship;
 mod source;
+mod store;
 #[cfg(feature = "stream")]
 pub mod stream;
 mod sync;
@@ -105,7 +106,8 @@ pub use options::Options;
 pub use owned::{Items, OwnedItem, OwnedRecord};
 #[cfg(feature = "zstd")]
 pub use packer::Compression;
-pub use reader::Reader;
+pub use reader::{Reader, Ready};
 pub use schema::{EventError, ReadEvent, TopicSchema};
 pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};
+pub use store::{Store, StoreLogStatus, StoreOptions, StoreStatus};
 pub use view::View;

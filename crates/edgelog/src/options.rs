@@ -3,10 +3,11 @@
 use crate::commit::Committer;
 use crate::error::{FileError, OpenError};
 use crate::event::now_ms;
-use crate::file::{FileMedium, Stored};
+use crate::file::{FileMedium, Stored, stored_bytes};
 use crate::lock::OwnerLock;
 use crate::log::Log;
 use crate::retention::{Limits, Retention};
+use crate::store::{Member, store_at};
 use crate::writer::Orders;
 use edgelog_core::{FullPolicy, Geometry, LogId, MountError};
 use std::fs;
@@ -146,9 +147,10 @@ impl Options {
     /// Looking for an offset or a time costs one block for each segment that is looked at. A flipped bit on the
     /// disk takes the records of its block, not one record; they are a gap, as all damage is.
     ///
-    /// **What it does not do.** The [budget](Self::budget_bytes) counts plain bytes: the ring holds as much as before in less space on the disk.
-    /// A segment that is recycled gives back its compressed file and takes a whole one, which on a disk that others filled may be
-    /// refused until there is room.
+    /// **What it saves.** The [budget](Self::budget_bytes) and [`retain_bytes`](Self::retain_bytes) count plain bytes: a log by itself holds as much
+    /// as before in less space on the disk. A [`Store`](crate::Store)'s budget counts what the files take: logs in it hold
+    /// more, if their own budgets are larger than the store's. A segment that is recycled takes a whole file again, which on a
+    /// disk that others filled may be refused until there is room.
     #[cfg(feature = "zstd")]
     #[must_use]
     pub const fn compress(mut self, level: i32) -> Self {
@@ -206,7 +208,15 @@ impl Options {
     ///
     /// [`OpenError`]; nothing that was in the folder has been changed.
     pub fn open(&self, directory: impl AsRef<Path>) -> Result<Log, OpenError> {
-        let directory = directory.as_ref();
+        self.open_as(directory.as_ref(), None)
+    }
+
+    /// Opens one of a store's logs.
+    pub(crate) fn open_in_store(&self, path: &Path, member: Member) -> Result<Log, OpenError> {
+        self.open_as(path, Some(member))
+    }
+
+    fn open_as(&self, directory: &Path, member: Option<Member>) -> Result<Log, OpenError> {
         fs::create_dir_all(directory)
             .map_err(|error| FileError::new("create the folder", directory, error))?;
         let lock = OwnerLock::take(directory)?;
@@ -216,10 +226,26 @@ impl Options {
         if stored.is_none() && data {
             return Err(found.refusal(directory));
         }
-        let geometry = self.geometry(stored)?;
-        let medium = FileMedium::new(directory, geometry, Some(lock.file()?)).beginning_at(first);
+        if files == 0
+            && member.is_none()
+            && let Some(store) = store_at(directory)
+        {
+            return Err(store);
+        }
+        let budget = member.as_ref().map_or(BUDGET_BYTES_DEFAULT, Member::budget);
+        let geometry = self.geometry(stored, budget)?;
+        let mut medium =
+            FileMedium::new(directory, geometry, Some(lock.file()?)).beginning_at(first);
         medium.mend_lengths()?;
         medium.remove_unfinished()?;
+        if let Some(member) = &member {
+            member.share().set_files(stored_bytes(directory)?);
+            medium = medium.sharing(member.share().clone());
+            let segment = u64::from(geometry.segment_size());
+            if stored.is_none() && !member.make_room(segment).unwrap_or(false) {
+                return Err(OpenError::Full(directory.to_owned()));
+            }
+        }
         let buffer_len = self.record_bytes_max.max(RECORD_BYTES_MAX_MIN);
         let buffer_len = usize::try_from(buffer_len).unwrap_or(usize::MAX);
         let buffer = vec![0; buffer_len];
@@ -238,19 +264,19 @@ impl Options {
         let retention = Retention::new(self.retain, &mut engine)?;
         let (after, bytes) = self.batch;
         let committer = Committer::new(engine, Orders::new(after, bytes), retention);
-        let opened = Log::new(committer, lock, directory.to_owned(), buffer_len);
+        let opened = Log::new(committer, lock, directory.to_owned(), buffer_len, member);
         #[cfg(feature = "zstd")]
         let opened = opened.and_then(|log| log.compressing(self.compress));
         Ok(opened.map_err(|error| FileError::new("start a thread for", directory, error))?)
     }
 
-    fn geometry(&self, stored: Option<Geometry>) -> Result<Geometry, OpenError> {
+    fn geometry(&self, stored: Option<Geometry>, budget: u64) -> Result<Geometry, OpenError> {
         if let Some(stored) = stored {
             self.check_against(&stored)?;
             return Ok(stored);
         }
         let segment = self.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
-        let budget = self.budget_bytes.unwrap_or(BUDGET_BYTES_DEFAULT);
+        let budget = self.budget_bytes.unwrap_or(budget);
         let count = u32::try_from(budget / u64::from(segment.max(1))).unwrap_or(u32::MAX);
         let (word, erased) = self.chip.unwrap_or((1, 0x00));
         Geometry::new(segment, count, word, erased).map_err(|error| {

@@ -4,13 +4,14 @@ use crate::commit::Committer;
 use crate::error::FileError;
 use crate::file::{Packing, packed_path, read_full, segment_name, unfinished_path};
 use crate::packed::{Packed, equals, pack};
+use crate::store::Share;
+use crate::sync::thread::{Builder, JoinHandle};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use edgelog_core::{Geometry, HEADER_LEN_MAX, Medium, stored_header};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
 
 /// What compressing did since the log was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,10 +41,12 @@ impl Packer {
     /// Compresses from now on what is sealed, also what was before.
     pub(crate) fn start(committer: Arc<Committer>, folder: &Path, level: i32) -> io::Result<Self> {
         let (packing, done) = (committer.engine().medium().packing(), Arc::default());
+        let share = committer.engine().medium().share();
         packing.tell();
         let worker = Worker {
             committer,
             packing: Arc::clone(&packing),
+            share,
             folder: folder.to_owned(),
             level,
             done: Arc::clone(&done),
@@ -72,6 +75,7 @@ impl Drop for Packer {
 struct Worker {
     committer: Arc<Committer>,
     packing: Arc<Packing>,
+    share: Option<Share>,
     folder: PathBuf,
     level: i32,
     done: Arc<Mutex<Compression>>,
@@ -127,6 +131,10 @@ impl Worker {
                 File::open(&self.folder)?.sync_all()?;
                 // Its name is durable.
                 fs::remove_file(&path)?;
+            }
+            if let (Some(length), Some(share)) = (length, &self.share) {
+                share.grew(length);
+                share.gone(geometry.segment_size().into());
             }
             Ok(length)
         });

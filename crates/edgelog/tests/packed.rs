@@ -1,7 +1,9 @@
 //! Segments that are kept compressed hold and give back what plain ones do, at every moment of their replacement.
 #![cfg(feature = "zstd")]
 
-use edgelog::{Event, FullPolicy, Gap, GapReason, Item, Log, Options, Start, View};
+use edgelog::{
+    Class, Event, FullPolicy, Gap, GapReason, Item, Log, Options, Start, StoreOptions, View,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -462,4 +464,43 @@ fn a_segment_that_retention_gives_up_goes_with_its_compressed_file() {
     let names = names(folder);
     assert_eq!(names, ["00000006.seg.zst", "00000007.seg", "00000008.seg", "lock"]);
     assert_eq!(read(folder, Start::Offset(earliest)), (earliest, twins.records, vec![]));
+}
+
+#[test]
+fn a_store_counts_what_compressed_segments_take_and_so_keeps_more_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let budget = 5 * u64::from(SEGMENT);
+    let store = StoreOptions::new().budget_bytes(budget).open(folder.path()).unwrap();
+    let options = options().compress(3).full(FullPolicy::DropOldest);
+    let log = store.log("readings", Class::Bulk, &options).unwrap();
+    let bytes = || {
+        let segments = ["seg", "zst"];
+        let files = fs::read_dir(log.directory()).unwrap().map(|entry| entry.unwrap());
+        files
+            .filter(|it| it.path().extension().is_some_and(|it| segments.iter().any(|s| it == *s)))
+            .map(|it| it.metadata().unwrap().len())
+            .sum::<u64>()
+    };
+    // Each time that another one was sealed it is compressed before the next is needed.
+    for segments in 3..=SLOTS.into() {
+        fill(&log, segments, None);
+        wait_for(&log, segments - 2);
+    }
+    assert_eq!(log.status().unwrap().earliest, 0);
+    assert!(bytes() <= budget);
+    let told = store.status().unwrap().bytes;
+    assert_eq!(told, bytes());
+    // Round and round, as fast as it goes: the sum is still right in the end.
+    append(&log, 8000);
+    log.sync().unwrap();
+    let end = log.status().unwrap();
+    assert!(end.earliest > 0);
+    wait_for(&log, u64::from(SLOTS));
+    let folder = log.directory().to_owned();
+    assert_eq!(read(&folder, Start::Offset(end.earliest)), (end.earliest, end.visible, vec![]));
+    drop(log);
+    let before = store.status().unwrap().bytes;
+    let log = store.log("readings", Class::Bulk, &Options::new()).unwrap();
+    assert_eq!(store.status().unwrap().bytes, before, "counted anew");
+    drop(log);
 }

@@ -15,12 +15,13 @@ pub(crate) use ahead::read_full;
 #[cfg(feature = "zstd")]
 pub(crate) use packed::{packed_path, unfinished_path};
 pub(crate) use packing::Packing;
-pub(crate) use stored::Stored;
 #[cfg(feature = "zstd")]
 pub(crate) use stored::segment_name;
+pub(crate) use stored::{Stored, stored_bytes};
 
 use crate::error::FileError;
 use crate::maps::Maps;
+use crate::store::Share;
 use ahead::ReadAhead;
 use create::owns;
 use edgelog_core::{Geometry, LogId, Medium};
@@ -63,6 +64,8 @@ pub(crate) struct FileMedium {
     settled: Settled,
     /// Where a segment was when the folder was looked at.
     likely_slot: u32,
+    /// Where the space is shared with other logs: this one's part.
+    share: Option<Share>,
 }
 
 impl FileMedium {
@@ -87,7 +90,14 @@ impl FileMedium {
             syncs,
             settled,
             likely_slot: 0,
+            share: None,
         }
+    }
+
+    /// From now on segment files come out of a budget and go back into it.
+    pub(crate) fn sharing(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self
     }
 
     /// Tells where a segment is, so that it need not be looked for.
@@ -286,8 +296,14 @@ impl Medium for FileMedium {
             }
             None => false,
         };
-        if !recycled {
+        if is_held {
+            // It takes the other one's place, also in what is counted.
             let file = self.create_segment(&path, is_held, |file| erase(file, size, erased))?;
+            self.files.keep(slot, file);
+        } else if !recycled {
+            self.take_space(&path)?;
+            let file = self.create_segment(&path, is_held, |file| erase(file, size, erased))?;
+            self.count();
             self.files.keep(slot, file);
         }
         self.remove_packed(slot)?;
@@ -298,6 +314,12 @@ impl Medium for FileMedium {
     fn discard(&mut self, slot: u32) -> Result<(), FileError> {
         self.ahead = None;
         self.remove_segment(slot)
+    }
+
+    fn claim(&mut self, slot: u32) -> Result<bool, FileError> {
+        let Some(share) = &self.share else { return Ok(true) };
+        // A file that is there is used again.
+        Ok(self.files.get(slot)?.is_some() || share.claim(self.geometry.segment_size().into()))
     }
 
     fn likely_slot(&self) -> u32 {
@@ -319,6 +341,9 @@ impl Drop for FileMedium {
     /// What was appended and not synced may be lost, but not for want of a write.
     fn drop(&mut self) {
         let _ = self.write_out();
+        if let Some(share) = &self.share {
+            share.let_go();
+        }
     }
 }
 

@@ -14,13 +14,15 @@ use super::stored::{files_with, segment_name, slot_of};
 use super::{Access, Packing};
 use crate::error::FileError;
 use crate::packed::{Blocks, Packed};
+#[cfg(feature = "zstd")]
+use crate::store::Share;
+#[cfg(feature = "zstd")]
+use crate::sync::Arc;
 use edgelog_core::{Geometry, LogId};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-#[cfg(feature = "zstd")]
-use std::sync::Arc;
 
 /// How often both files of a slot are looked for. Another process may put one in place of the other between two looks; to do that twice it has to
 /// fill segments in the meantime.
@@ -149,9 +151,12 @@ impl FileMedium {
             self.set_foreign_aside(&path)?;
             return Ok(true);
         }
-        found(fs::remove_file(&path))
-            .map(|removed| removed.is_some())
-            .map_err(|error| FileError::new("remove", &path, error))
+        let bytes = fs::metadata(&path).map_err(|error| FileError::new("look at", &path, error))?;
+        let removed = found(fs::remove_file(&path));
+        if removed.map_err(|error| FileError::new("remove", &path, error))?.is_some() {
+            self.uncount(bytes.len());
+        }
+        Ok(true)
     }
 
     /// Gives the slot a plain file again, if it has a compressed one: damage made it the newest, and it is appended to. Where the compressed file
@@ -165,6 +170,9 @@ impl FileMedium {
             let packed = Packed::open(from, self.geometry.segment_size(), self.geometry.erased())?;
             packed.copy_to(file)
         })?;
+        if let Some(share) = &self.share {
+            share.grew(self.geometry.segment_size().into());
+        }
         self.files.keep(slot, file);
         self.packed.forget(slot);
         self.remove_packed(slot)?;
@@ -201,6 +209,12 @@ impl FileMedium {
     pub(crate) fn let_go(&mut self, slot: u32) {
         debug_assert_eq!(self.access, Access::Owner);
         self.files.forget_synced(slot);
+    }
+
+    /// Where space is shared with other logs: this one's part.
+    #[cfg(feature = "zstd")]
+    pub(crate) fn share(&self) -> Option<Share> {
+        self.share.clone()
     }
 
     /// What the one who compresses and this medium agree by.

@@ -1,7 +1,7 @@
 //! Between the one who compresses segments and the engine, which erases them.
 #![cfg_attr(not(feature = "zstd"), expect(dead_code, reason = "nobody compresses in this build"))]
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Who compresses segments takes one at a time, and gives it up when it is to be erased.
 #[derive(Debug, Default)]

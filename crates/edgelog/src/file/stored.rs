@@ -3,6 +3,7 @@
 use super::packed::{head_of, packed_paths};
 use crate::error::{FileError, OpenError};
 use crate::image::{is_blank, other_version};
+use crate::store::store_at;
 use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, MountError, SEGMENT_MAGIC, stored_header};
 use std::fs;
 use std::io;
@@ -65,6 +66,11 @@ impl Stored {
     /// Why there is nothing to be opened in `directory`, where no header was found.
     pub(crate) fn refusal(&self, directory: &Path) -> OpenError {
         let path = directory.to_owned();
+        if self.files == 0
+            && let Some(store) = store_at(directory)
+        {
+            return store;
+        }
         match (self.version, self.files) {
             (Some(found), _) => OpenError::Mount { path, source: MountError::Version { found } },
             (None, 0) => OpenError::NoLog(path),
@@ -86,6 +92,22 @@ pub(super) fn slot_of(path: &Path) -> Option<u32> {
 /// The segment files of a directory, by slot; none where there is no directory.
 pub(super) fn segment_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
     files_with("seg", directory)
+}
+
+/// The lengths of a directory's segment files, with those that a crash left unfinished.
+pub(crate) fn stored_bytes(directory: &Path) -> Result<u64, FileError> {
+    let mut bytes = 0;
+    for extension in ["seg", "zst", "new"] {
+        for path in files_with(extension, directory)? {
+            match fs::metadata(&path) {
+                Ok(about) => bytes += about.len(),
+                // The owner gave it up since the folder was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(FileError::new("look at", &path, error)),
+            }
+        }
+    }
+    Ok(bytes)
 }
 
 /// The files of a directory with this extension, by name; none where there is no directory.

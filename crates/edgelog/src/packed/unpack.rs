@@ -2,11 +2,11 @@
 
 use super::{BLOCK_LEN, block_lens, table};
 use crate::file::read_full;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::{compress_bound, find_frame_compressed_size, get_frame_content_size};
 
