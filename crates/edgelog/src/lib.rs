@@ -76,6 +76,9 @@ mod log;
 mod maps;
 mod options;
 mod owned;
+mod packed;
+#[cfg(feature = "zstd")]
+mod packer;
 mod reader;
 mod recent;
 mod retention;
@@ -103,6 +106,8 @@ pub use event::{Event, InPlace, Payload, Start, now_ms};
 pub use log::{Log, Status};
 pub use options::Options;
 pub use owned::{Items, OwnedItem, OwnedRecord};
+#[cfg(feature = "zstd")]
+pub use packer::Compression;
 pub use reader::{Reader, Ready};
 pub use schema::{EventError, ReadEvent, TopicSchema};
 pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};
