@@ -27,8 +27,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "edgelog-record",
             "edgelog-uplink",
             "flatbuffers",
+            "futures-core",
             "getrandom",
             "rustix",
+            "zstd",
         ],
     ),
     (

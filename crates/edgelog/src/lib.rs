@@ -20,6 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Each append says how durable it is to be ([`Durability`]), and [`Log::durable`] is what a thread can wait for and a task can await.
+//!
 //! One process owns a log (a lock file says which); any number of others may read it through a [`View`], which also opens an image that was
 //! pulled from a flash chip:
 //!
@@ -60,6 +62,8 @@
 //!
 //! And everything durable goes to Kafka for as long as the [`Uplink`] lives ([`Log::ship`]).
 
+mod bell;
+mod block;
 mod commit;
 mod durable;
 mod error;
@@ -71,11 +75,19 @@ mod lock;
 mod log;
 mod maps;
 mod options;
+mod owned;
+mod packed;
+#[cfg(feature = "zstd")]
+mod packer;
 mod reader;
+mod recent;
+mod retention;
 mod schema;
 mod ship;
-mod signal;
 mod source;
+mod store;
+#[cfg(feature = "stream")]
+pub mod stream;
 mod sync;
 mod view;
 mod writer;
@@ -93,7 +105,11 @@ pub use error::{AppendError, FileError, OpenError, ReadError};
 pub use event::{Event, InPlace, Payload, Start, now_ms};
 pub use log::{Log, Status};
 pub use options::Options;
-pub use reader::Reader;
+pub use owned::{Items, OwnedItem, OwnedRecord};
+#[cfg(feature = "zstd")]
+pub use packer::Compression;
+pub use reader::{Reader, Ready};
 pub use schema::{EventError, ReadEvent, TopicSchema};
 pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};
+pub use store::{Store, StoreLogStatus, StoreOptions, StoreStatus};
 pub use view::View;

@@ -4,6 +4,8 @@ mod ahead;
 mod create;
 mod open;
 mod outbox;
+mod packed;
+mod packing;
 mod repair;
 mod space;
 mod spare;
@@ -12,14 +14,21 @@ mod tail;
 
 pub(crate) use ahead::read_full;
 pub(crate) use outbox::Underway;
-pub(crate) use stored::Stored;
+#[cfg(feature = "zstd")]
+pub(crate) use packed::{packed_path, unfinished_path};
+pub(crate) use packing::Packing;
+#[cfg(feature = "zstd")]
+pub(crate) use stored::segment_name;
+pub(crate) use stored::{Stored, stored_bytes};
 
 use crate::error::FileError;
 use crate::maps::Maps;
+use crate::store::Share;
 use ahead::ReadAhead;
 use edgelog_core::{Geometry, LogId, Medium};
 use open::Files;
 use outbox::{Job, Outbox, Ticket};
+use packed::{LOOKS, PackedFiles, to_be_mapped};
 use space::Settled;
 use spare::Spare;
 use std::cell::OnceCell;
@@ -40,10 +49,12 @@ enum Access {
     ReadOnly,
 }
 
-/// Slot n is the file `NNNNNNNN.seg`. A file that is missing or short reads as erased.
+/// Slot n is the file `NNNNNNNN.seg`, or, without that, `NNNNNNNN.seg.zst`. A file that is missing or short reads as erased.
 #[derive(Debug)]
 pub(crate) struct FileMedium {
     files: Files,
+    packed: PackedFiles,
+    packing: Arc<Packing>,
     geometry: Geometry,
     access: Access,
     log: OnceCell<LogId>,
@@ -60,6 +71,10 @@ pub(crate) struct FileMedium {
     settled: Settled,
     /// Since the segment that is appended to was erased.
     syncs: u32,
+    /// Where a segment was when the folder was looked at.
+    likely_slot: u32,
+    /// Where the space is shared with other logs: this one's part.
+    share: Option<Share>,
 }
 
 impl FileMedium {
@@ -68,6 +83,8 @@ impl FileMedium {
         let access = if lock.is_some() { Access::Owner } else { Access::ReadOnly };
         let (files, maps) = (Files::new(directory, access), Maps::new(&geometry));
         Self {
+            packed: PackedFiles::default(),
+            packing: Arc::default(),
             geometry,
             access,
             log: OnceCell::new(),
@@ -80,8 +97,22 @@ impl FileMedium {
             spare: Spare::new(&files, geometry),
             settled: Settled::default(),
             syncs: 0,
+            likely_slot: 0,
+            share: None,
             files,
         }
+    }
+
+    /// From now on segment files come out of a budget and go back into it.
+    pub(crate) fn sharing(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self
+    }
+
+    /// Tells where a segment is, so that it need not be looked for.
+    pub(crate) const fn beginning_at(mut self, slot: u32) -> Self {
+        self.likely_slot = slot;
+        self
     }
 
     /// Writes what was programmed so far to its file, where other processes see it, and waits for what is on its way before it.
@@ -95,6 +126,9 @@ impl FileMedium {
     pub(crate) fn hand_over(&mut self) -> Result<Underway, FileError> {
         if self.tail.len() > 0 {
             let slot = self.tail.slot();
+            if self.files.get(slot)?.is_none() {
+                self.unpack(slot).inspect_err(|error| self.outbox.fail(error))?;
+            }
             let path = self.files.path(slot);
             let Some(open) = self.files.get(slot)? else {
                 let error = FileError::new("write to", &path, io::ErrorKind::NotFound.into());
@@ -110,10 +144,48 @@ impl FileMedium {
         Ok(Underway { outbox: self.outbox.clone(), ticket: self.outbox.all() })
     }
 
+    /// Fills `bytes` from the slot's file, whichever it has; without one they are erased.
+    fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
+        let erased = self.geometry.erased();
+        for _ in 0..LOOKS {
+            if let Some(length) = self.read_plain(slot, position, bytes)? {
+                bytes.get_mut(length..).unwrap_or_default().fill(erased);
+                return Ok(());
+            }
+            let directory = self.files.directory();
+            if self.packed.read(directory, &self.geometry, (slot, position), bytes)? {
+                return Ok(());
+            }
+        }
+        bytes.fill(erased);
+        Ok(())
+    }
+
+    /// Fills `bytes` as far as the slot's plain file has them, and gives how far; nothing where there is none.
+    fn read_plain(
+        &mut self,
+        slot: u32,
+        position: u32,
+        bytes: &mut [u8],
+    ) -> Result<Option<usize>, FileError> {
+        let Some(open) = self.files.get(slot)? else { return Ok(None) };
+        let read = match &mut self.ahead {
+            Some(ahead) => ahead.read(&open.file, slot, u64::from(position), bytes),
+            None => read_full(&open.file, bytes, u64::from(position)),
+        };
+        read.map(Some).map_err(|error| FileError::new("read", &self.files.path(slot), error))
+    }
+
     /// Begins to make durable what was programmed so far. What is programmed next waits until that has ended, so its first frame may say
     /// that everything before it is durable.
     pub(crate) fn begin_sync(&mut self) -> Result<Underway, FileError> {
         self.syncs = self.syncs.saturating_add(1);
+        let _ = self.hand_over()?;
+        self.settle_ahead();
+        self.hand_over_sync()
+    }
+
+    fn hand_over_sync(&mut self) -> Result<Underway, FileError> {
         let underway = self.hand_over()?;
         self.settle_ahead();
         self.check_ownership()?;
@@ -179,7 +251,7 @@ impl Medium for FileMedium {
 
     fn mapped(&self, slot: u32) -> Option<&[u8]> {
         match self.access {
-            Access::ReadOnly => self.maps.get(slot, || File::open(self.files.path(slot))),
+            Access::ReadOnly => self.maps.get(slot, || to_be_mapped(&self.files.path(slot))),
             // It programs what it would borrow.
             Access::Owner => None,
         }
@@ -189,19 +261,11 @@ impl Medium for FileMedium {
         if position == 0 && self.access == Access::ReadOnly {
             // The owner may have put another file in its place.
             self.files.forget(slot);
+            self.packed.forget(slot);
             self.maps.forget(slot);
         }
         self.outbox.work_off(slot)?;
-        let mut ahead = self.ahead.take();
-        let read = self.files.get(slot)?.map(|open| match &mut ahead {
-            Some(ahead) => ahead.read(&open.file, slot, u64::from(position), bytes),
-            None => read_full(&open.file, bytes, u64::from(position)),
-        });
-        self.ahead = ahead;
-        let length = read.unwrap_or(Ok(0));
-        let length =
-            length.map_err(|error| FileError::new("read", &self.files.path(slot), error))?;
-        bytes.get_mut(length..).unwrap_or_default().fill(self.geometry.erased());
+        self.read_file(slot, position, bytes)?;
         self.tail.overlay(slot, position, bytes);
         Ok(())
     }
@@ -213,12 +277,16 @@ impl Medium for FileMedium {
         if !self.tail.is_followed_by(slot, position) {
             let _ = self.hand_over()?;
         }
+        if position == 0 {
+            self.packing.tell();
+        }
         self.tail.push(slot, position, bytes);
         if self.tail.len() >= WRITE_LEN {
             let _ = self.hand_over()?;
             self.outbox.set_off()?;
         }
-        if position >= self.geometry.segment_size() / 2 {
+        // Of a budget that is shared with other logs nothing is taken beside the ring.
+        if position >= self.geometry.segment_size() / 2 && self.share.is_none() {
             self.spare.prepare(self.syncs >= SYNCS_MANY);
         }
         Ok(())
@@ -228,12 +296,30 @@ impl Medium for FileMedium {
         self.ahead = None;
         let _ = self.hand_over()?;
         self.outbox.work_off(slot)?;
+        self.packing.give_up(slot);
         // A reader of another process may have created, or a person removed, the file since it was opened.
         self.files.forget(slot);
+        self.packed.forget(slot);
         let is_settled = self.replace(slot)?;
+        self.remove_packed(slot)?;
         (self.settled, self.syncs) = (Settled::of(slot, is_settled, &self.geometry), 0);
         self.adopt(slot);
         Ok(())
+    }
+
+    fn discard(&mut self, slot: u32) -> Result<(), FileError> {
+        self.ahead = None;
+        self.remove_segment(slot)
+    }
+
+    fn claim(&mut self, slot: u32) -> Result<bool, FileError> {
+        let Some(share) = &self.share else { return Ok(true) };
+        // A file that is there is used again.
+        Ok(self.files.get(slot)?.is_some() || share.claim(self.geometry.segment_size().into()))
+    }
+
+    fn likely_slot(&self) -> u32 {
+        self.likely_slot
     }
 
     fn adopt(&mut self, slot: u32) {
@@ -248,11 +334,7 @@ impl Medium for FileMedium {
 
     /// What is programmed next waits for the sync of what was programmed before, and the caller does not.
     fn barrier(&mut self) -> Result<(), FileError> {
-        let syncs = self.syncs;
-        let underway = self.begin_sync()?;
-        // Nobody asked for it.
-        self.syncs = syncs;
-        self.barrier = underway.ticket;
+        self.barrier = self.hand_over_sync()?.ticket;
         self.outbox.set_off()
     }
 
@@ -266,6 +348,9 @@ impl Drop for FileMedium {
     fn drop(&mut self) {
         let _ = self.write_out();
         self.outbox.end();
+        if let Some(share) = &self.share {
+            share.let_go();
+        }
     }
 }
 

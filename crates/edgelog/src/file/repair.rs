@@ -2,9 +2,10 @@
 
 use super::FileMedium;
 use super::ahead::read_full;
+use super::packed::unfinished_path;
 use super::space::fill;
 use super::spare::SPARE_NAME;
-use super::stored::{files_with, segment_paths};
+use super::stored::{files_with, segment_paths, slot_of};
 use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
 use std::fs::{self, OpenOptions};
@@ -30,13 +31,14 @@ impl FileMedium {
         Ok(())
     }
 
-    /// Removes what a crash left of segments that were being created: their slots may never need a new file again.
+    /// Removes what a crash left of segments that were being created or compressed: their slots may never need a new file again.
     pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
         for path in files_with("new", self.files.directory())? {
-            let slot = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-            let is_segment =
-                slot.is_some_and(|slot| self.files.path(slot).with_extension("new") == path);
-            if is_segment || path.ends_with(SPARE_NAME) {
+            let is_segments = slot_of(&path).is_some_and(|slot| {
+                let plain = self.files.path(slot);
+                plain.with_extension("new") == path || unfinished_path(&plain) == path
+            });
+            if is_segments || path.ends_with(SPARE_NAME) {
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }
