@@ -304,3 +304,110 @@ pub(super) fn folder(path: &Path) -> Result<Unsynced, FileError> {
     let file = File::open(path).map_err(|error| FileError::new("open the folder", path, error))?;
     Ok(Unsynced { path: path.to_owned(), file: Arc::new(file), is_folder: true })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file, and a write of `bytes` to its place `at`.
+    fn write(file: &Arc<File>, at: u32, bytes: &[u8]) -> Job {
+        let mut tail = Tail::default();
+        tail.push(0, at, bytes);
+        Job::Write { path: PathBuf::new(), file: Arc::clone(file), bytes: tail.take(Vec::new()) }
+    }
+
+    fn failure() -> FileError {
+        FileError::new("sync", Path::new("disk"), io::Error::from_raw_os_error(5))
+    }
+
+    fn content(file: &File) -> Vec<u8> {
+        let mut bytes = vec![0; 16];
+        let length = super::super::read_full(file, &mut bytes, 0).unwrap();
+        bytes.truncate(length);
+        bytes
+    }
+
+    #[test]
+    fn jobs_are_done_in_order_by_whoever_waits_and_only_as_far_as_he_waits_for() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let outbox = Outbox::default();
+        outbox.put(write(&file, 0, b"aaaa")).unwrap();
+        let second = outbox.put(write(&file, 2, b"bb")).unwrap();
+        let third = outbox.put(write(&file, 0, b"c")).unwrap();
+        assert!(!outbox.is_done(second));
+        outbox.work_until(second).unwrap();
+        assert!(outbox.is_done(second) && !outbox.is_done(third));
+        assert_eq!(content(&file), b"aabb");
+        outbox.work_off(0).unwrap();
+        assert_eq!(content(&file), b"cabb");
+    }
+
+    #[test]
+    fn the_thread_does_what_is_put_in_and_ends_when_it_is_done() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let outbox = Outbox::default();
+        for n in 0..10 {
+            outbox.put(write(&file, n, b"x")).unwrap();
+            outbox.set_off().unwrap();
+        }
+        let last = outbox.all();
+        outbox.end();
+        assert!(outbox.is_done(last));
+        assert_eq!(content(&file), b"xxxxxxxxxx");
+    }
+
+    #[test]
+    fn behind_a_job_that_failed_in_the_background_nothing_is_done_and_everybody_is_told_why() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let outbox = Outbox::default();
+        outbox.put(Job::Fail(failure())).unwrap();
+        let behind = outbox.put(write(&file, 0, b"lost"));
+        let _ = outbox.set_off();
+        outbox.end();
+        assert_eq!(content(&file), b"");
+        let told = [
+            outbox.check(),
+            outbox.work_until(behind.unwrap()),
+            outbox.put(write(&file, 0, b"lost")).map(drop),
+        ];
+        for told in told {
+            assert_eq!(told.unwrap_err().to_string(), failure().to_string());
+        }
+        assert!(!outbox.is_done(outbox.all()));
+    }
+
+    #[test]
+    fn what_waits_in_memory_is_bounded() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let outbox = Outbox::default();
+        let piece = vec![1; 1 << 20];
+        for _ in 0..3 * (BYTES_MAX >> 20) {
+            outbox.put(write(&file, 0, &piece)).unwrap();
+            outbox.set_off().unwrap();
+            assert!(outbox.queue().bytes <= BYTES_MAX);
+        }
+        outbox.end();
+    }
+
+    #[test]
+    fn many_threads_wait_for_each_others_jobs_and_none_waits_for_ever() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let outbox = Outbox::default();
+        std::thread::scope(|scope| {
+            for n in 0..4 {
+                let (outbox, file) = (outbox.clone(), Arc::clone(&file));
+                scope.spawn(move || {
+                    for _ in 0..5_000 {
+                        let ticket = outbox.put(write(&file, n, b"y")).unwrap();
+                        if n == 0 {
+                            outbox.set_off().unwrap();
+                        }
+                        outbox.work_until(ticket).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(content(&file), b"yyyy");
+        outbox.end();
+    }
+}

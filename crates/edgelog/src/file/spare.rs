@@ -132,3 +132,68 @@ fn rename(from: &Path, to: &Path) -> io::Result<bool> {
         Err(_) => fs::rename(from, to).map(|()| false),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgelog_map::MappedFile;
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    fn spare(folder: &Path, segment_size: u32) -> Spare {
+        let geometry = Geometry::new(segment_size, 2, 1, 0x00).unwrap();
+        Spare { path: folder.join(SPARE_NAME), geometry, making: Making::Idle, is_there: false }
+    }
+
+    fn inode(path: &Path) -> u64 {
+        fs::metadata(path).unwrap().ino()
+    }
+
+    #[test]
+    fn a_spare_file_takes_the_name_of_the_one_it_replaces_which_is_erased_to_be_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = folder.path().join("00000000.seg");
+        let mut spare = spare(folder.path(), SEGMENT_MIN);
+        assert!(spare.take(&segment).is_none(), "none was asked for");
+        for is_written in [false, true, false] {
+            fs::write(&segment, [7; 5000]).unwrap();
+            let old = inode(&segment);
+            spare.prepare(is_written);
+            let taken = spare.take(&segment).unwrap();
+            assert_eq!(taken.is_settled, is_written);
+            assert_eq!(inode(&segment), taken.file.metadata().unwrap().ino());
+            let bytes = fs::read(&segment).unwrap();
+            assert_eq!(bytes, vec![0; SEGMENT_MIN as usize]);
+            assert_eq!(inode(&folder.path().join(SPARE_NAME)), old);
+        }
+        drop(spare);
+        assert!(!folder.path().join(SPARE_NAME).exists(), "a closed log has no spare file");
+    }
+
+    #[test]
+    fn a_file_that_somebody_reads_in_place_is_not_used_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = folder.path().join("00000000.seg");
+        fs::write(&segment, [7; 5000]).unwrap();
+        let mapped = MappedFile::new(File::open(&segment).unwrap(), 5000).unwrap();
+        let mut spare = spare(folder.path(), SEGMENT_MIN);
+        for _ in 0..2 {
+            spare.prepare(false);
+            let taken = spare.take(&segment).unwrap();
+            taken.file.write_all_at(&[8; 100], 0).unwrap();
+        }
+        assert_eq!(mapped.bytes(), [7; 5000]);
+    }
+
+    #[test]
+    fn where_no_spare_file_can_be_made_there_is_none_and_nothing_is_left_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = folder.path().join("00000000.seg");
+        let mut small = spare(folder.path(), SEGMENT_MIN / 2);
+        small.prepare(false);
+        assert!(small.take(&segment).is_none(), "it is not worth a thread");
+        let mut lost = spare(&folder.path().join("no-folder"), SEGMENT_MIN);
+        lost.prepare(false);
+        assert!(lost.take(&segment).is_none());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
