@@ -180,7 +180,7 @@ impl Log {
     /// Appends an event to `topic`, which is created when it is new, and gives the record's offset when what `durability` says holds.
     ///
     /// It is visible to readers of this process at once, and to those of others at most 50 ms later. The record's time is the wall clock's.
-    /// Costs a copy into memory, and one write call for each 64 KiB, besides what the [`Durability`] costs; the first append of a process costs
+    /// Costs a copy into memory, and one write call, of another thread, for each 256 KiB, besides what the [`Durability`] costs; the first append of a process costs
     /// one sync more, and the first of a segment two, and the erasing of its file: by the file system where it can, otherwise the writing of
     /// zeros. [`Options`](crate::Options#limits) has a table of all limits.
     /// Power loss before it is durable: the record is whole or absent.
