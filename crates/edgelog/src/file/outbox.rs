@@ -1,6 +1,6 @@
 //! What is on its way to the files: writes and syncs, one behind the other, done by whoever waits for them or by a thread.
 
-use super::tail::Tail;
+use super::tail::{Tail, WRITE_LEN};
 use crate::error::FileError;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -81,8 +81,9 @@ pub(super) struct Unsynced {
 
 /// Bytes that may wait for their write. Then appending waits, too.
 const BYTES_MAX: usize = 8 << 20;
-/// Buffers that are kept to be filled again.
-const FREE_MAX: usize = 8;
+/// Buffers that are kept to be filled again: as many as may wait, because the system gives memory of this size page by page, with a fault for
+/// each, and takes it back at once.
+const FREE_MAX: usize = BYTES_MAX / WRITE_LEN;
 
 impl Outbox {
     /// Puts a job behind all others, for whoever [works](Self::work_until) next.
