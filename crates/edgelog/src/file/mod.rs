@@ -334,6 +334,12 @@ impl Medium for FileMedium {
 
     /// What is programmed next waits for the sync of what was programmed before, and the caller does not.
     fn barrier(&mut self) -> Result<(), FileError> {
+        let before = self.outbox.all();
+        let written = self.hand_over()?;
+        if self.outbox.is_done(before) {
+            // Nothing is to be waited for, and the slot of a new header is blank for others until it is written.
+            written.run()?;
+        }
         self.barrier = self.hand_over_sync()?.ticket;
         self.outbox.set_off()
     }

@@ -4,7 +4,7 @@ use super::FileMedium;
 use super::ahead::read_full;
 use super::packed::unfinished_path;
 use super::space::fill;
-use super::spare::SPARE_NAME;
+use super::spare::{REPLACED_NAME, SPARE_NAME};
 use super::stored::{files_with, segment_paths, slot_of};
 use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
@@ -38,7 +38,7 @@ impl FileMedium {
                 let plain = self.files.path(slot);
                 plain.with_extension("new") == path || unfinished_path(&plain) == path
             });
-            if is_segments || path.ends_with(SPARE_NAME) {
+            if is_segments || path.ends_with(SPARE_NAME) || path.ends_with(REPLACED_NAME) {
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }

@@ -4,7 +4,6 @@ use super::open::Files;
 use super::space::{erase, fill};
 use edgelog_core::Geometry;
 use edgelog_map::may_rewrite;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,7 @@ pub(super) struct Spare {
     path: PathBuf,
     geometry: Geometry,
     making: Making,
-    /// The file that was replaced last has the spare one's name.
+    /// The file that was replaced last may be used again.
     is_there: bool,
 }
 
@@ -40,6 +39,8 @@ pub(super) struct SpareFile {
 
 /// The name of the spare file.
 pub(super) const SPARE_NAME: &str = "spare.new";
+/// The name of the file that it took the place of, until the next one is made of that.
+pub(super) const REPLACED_NAME: &str = "replaced.new";
 
 /// A smaller segment is not worth a thread.
 const SEGMENT_MIN: u32 = 64 << 10;
@@ -60,6 +61,9 @@ impl Spare {
             return;
         }
         let (path, geometry) = (self.path.clone(), self.geometry);
+        if std::mem::take(&mut self.is_there) {
+            let _ = fs::rename(path.with_file_name(REPLACED_NAME), &path);
+        }
         let thread = Builder::new().name("edgelog-spare".to_owned());
         let made = thread.spawn(move || {
             make(&path, &geometry, is_written).inspect_err(|_| {
@@ -73,7 +77,9 @@ impl Spare {
     /// Gives the spare file the name `path`, and takes the file that had it for the next one. Waits for what was begun.
     pub(super) fn take(&mut self, path: &Path) -> Option<SpareFile> {
         let made = self.end()?;
-        self.is_there = rename(&self.path, path).ok()?;
+        // The slot's old records were let go, so it may have no file for a moment, or after a crash.
+        self.is_there = fs::rename(path, self.path.with_file_name(REPLACED_NAME)).is_ok();
+        fs::rename(&self.path, path).ok()?;
         Some(made)
     }
 
@@ -88,8 +94,11 @@ impl Spare {
 impl Drop for Spare {
     /// Nobody needs it before the log is opened again.
     fn drop(&mut self) {
-        if self.end().is_some() || self.is_there {
+        if self.end().is_some() {
             let _ = fs::remove_file(&self.path);
+        }
+        if self.is_there {
+            let _ = fs::remove_file(self.path.with_file_name(REPLACED_NAME));
         }
     }
 }
@@ -124,15 +133,6 @@ fn make(path: &Path, geometry: &Geometry, is_written: bool) -> io::Result<SpareF
     Ok(SpareFile { file, is_settled: is_written })
 }
 
-/// Gives a file another name, and the file that had that name the first one's, where there is one and the file system can; otherwise
-/// that file is gone. Whether there is still a file with the first name.
-fn rename(from: &Path, to: &Path) -> io::Result<bool> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(true),
-        Err(_) => fs::rename(from, to).map(|()| false),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,10 +163,14 @@ mod tests {
             assert_eq!(inode(&segment), taken.file.metadata().unwrap().ino());
             let bytes = fs::read(&segment).unwrap();
             assert_eq!(bytes, vec![0; SEGMENT_MIN as usize]);
-            assert_eq!(inode(&folder.path().join(SPARE_NAME)), old);
+            assert_eq!(inode(&folder.path().join(REPLACED_NAME)), old);
         }
         drop(spare);
-        assert!(!folder.path().join(SPARE_NAME).exists(), "a closed log has no spare file");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "a closed log has no spare file"
+        );
     }
 
     #[test]
