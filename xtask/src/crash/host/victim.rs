@@ -49,7 +49,9 @@ const READ_WAIT: Duration = Duration::from_millis(10);
 /// The log could not be opened.
 pub fn live(arguments: &VictimArguments) -> Result<()> {
     std::panic::set_hook(Box::new(|panic| tell(&Line::Broken(panic.to_string()))));
-    let log = options().open(&arguments.directory)?;
+    // Every other one gives old segments up long before the ring comes round.
+    let few = arguments.seed.is_multiple_of(2).then(|| options().retain_segments(4));
+    let log = few.unwrap_or_else(options).open(&arguments.directory)?;
     tell(&Line::Opened { visible: log.status()?.visible });
     // So that there is room for the cursors.
     log.set_full_policy(FullPolicy::DropOldest);
