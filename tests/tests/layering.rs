@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "futures-core",
             "getrandom",
             "rustix",
+            "zstd",
         ],
     ),
     (
