@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "edgelog-record",
             "edgelog-uplink",
             "flatbuffers",
+            "futures-core",
             "getrandom",
             "rustix",
         ],

@@ -2,7 +2,7 @@
 
 use crate::store::{Plan, Purpose, Seen, Store};
 use anyhow::{Context, Result, bail};
-use edgelog::{Event, Item, Log, Options, Reader, Start, View};
+use edgelog::{Durability, Event, Item, Log, Options, Reader, Start, View};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const LOOK: usize = 256;
 pub(crate) struct Edgelog {
     log: Option<Log>,
     folder: PathBuf,
-    is_durable: bool,
+    durability: Durability,
 }
 
 impl Edgelog {
@@ -41,26 +41,21 @@ impl Store for Edgelog {
             Purpose::Reading => None,
             Purpose::Visible | Purpose::Durable => Some(open(plan.folder, plan.bytes)?),
         };
-        let is_durable = plan.purpose == Purpose::Durable;
-        Ok(Self { log, folder: plan.folder.to_owned(), is_durable })
+        let durability = match plan.purpose {
+            Purpose::Durable => Durability::Durable,
+            Purpose::Visible | Purpose::Reading => Durability::Visible,
+        };
+        Ok(Self { log, folder: plan.folder.to_owned(), durability })
     }
 
     fn append(&self, record: &[u8]) -> Result<()> {
-        let log = self.log()?;
-        log.append(TOPIC, &Event::new(record))?;
-        if self.is_durable {
-            log.sync()?;
-        }
+        self.log()?.append_as(self.durability, TOPIC, &Event::new(record))?;
         Ok(())
     }
 
     fn append_all(&self, records: &[&[u8]]) -> Result<()> {
-        let log = self.log()?;
         let events: Vec<_> = records.iter().map(|record| Event::new(record)).collect();
-        log.append_batch(TOPIC, &events)?;
-        if self.is_durable {
-            log.sync()?;
-        }
+        self.log()?.append_batch_as(self.durability, TOPIC, &events)?;
         Ok(())
     }
 

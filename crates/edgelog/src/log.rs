@@ -1,5 +1,6 @@
 //! The owner's handle.
 
+use crate::bell::Bell;
 use crate::commit::Committer;
 use crate::durable::{Durability, Durable};
 use crate::error::{AppendError, ReadError};
@@ -7,8 +8,10 @@ use crate::event::{Event, Payload, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
 use crate::reader::Reader;
+use crate::recent::Recent;
+use crate::retention::When;
 use crate::schema::{Schemas, TopicSchema};
-use crate::signal::Signal;
+use crate::store::Member;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, MutexGuard};
 use crate::writer::Writer;
@@ -38,13 +41,16 @@ struct Shared {
     committer: Arc<Committer>,
     /// Ends its thread before the engine goes.
     _writer: Writer,
-    /// Raised when something was appended.
-    appended: Signal,
+    recent: Recent,
+    /// Rung when something was appended.
+    appended: Bell,
     /// True while an uplink ships the log.
     shipping: AtomicBool,
     directory: PathBuf,
     record_bytes_max: usize,
     schemas: Schemas,
+    /// Of a log in a store.
+    member: Option<Member>,
     _lock: OwnerLock,
 }
 
@@ -66,6 +72,8 @@ pub struct Status {
     pub damaged: u64,
     /// Bytes behind the end that opening found written and not valid: a torn write, or records at the very end that rotted.
     pub torn_bytes: u32,
+    /// Records that were given up since the log was opened, read or not: by its full policy or its retention, or as its cursors had passed them.
+    pub evicted: u64,
     /// Segments in use.
     pub segments: u64,
     /// Segments in the ring.
@@ -84,25 +92,47 @@ impl Waker {
     }
 }
 
+/// A log that is not kept open.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakLog(Weak<Shared>);
+
+impl WeakLog {
+    pub(crate) fn upgrade(&self) -> Option<Log> {
+        Some(Log { shared: self.0.upgrade()? })
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
 impl Log {
     pub(crate) fn new(
         committer: Committer,
         lock: OwnerLock,
         directory: PathBuf,
         record_bytes_max: usize,
+        member: Option<Member>,
     ) -> io::Result<Self> {
         let committer = Arc::new(committer);
+        let recent = Recent::new(committer.engine().visible());
         let shared = Shared {
             _writer: Writer::start(Arc::clone(&committer))?,
             committer,
-            appended: Signal::default(),
+            recent,
+            appended: Bell::default(),
             shipping: AtomicBool::new(false),
             directory,
             record_bytes_max,
             schemas: Schemas::default(),
+            member,
             _lock: lock,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Arc::new(shared);
+        if let Some(member) = &shared.member {
+            member.join(WeakLog(Arc::downgrade(&shared)));
+        }
+        Ok(Self { shared })
     }
 
     /// Appends an event to `topic`, which is created when it is new, and gives the record's offset. As
@@ -232,11 +262,24 @@ impl Log {
         event: &Event<'_, impl Payload>,
         payload: &impl Payload,
     ) -> Result<u64, AppendError> {
-        let write = |bytes: &mut [u8]| payload.write(bytes);
         let (class, key, bytes) = (event.class, event.key, payload.len());
-        let mut engine = self.engine();
-        let stored = engine.topic(topic).and_then(|topic| {
+        // Asked once: who joins after that finds the event in the files.
+        let is_followed = self.shared.recent.is_followed();
+        let (engine, stored) = self.with_room(|engine| {
+            let topic = engine.topic(topic)?;
+            let mut composed = Vec::new();
+            let write = |bytes: &mut [u8]| {
+                payload.write(bytes);
+                if is_followed && payload.bytes().is_none() {
+                    composed.extend_from_slice(bytes);
+                }
+            };
             let offset = engine.append_with(topic, class, key, bytes, now_ms(), write)?;
+            if is_followed {
+                let payload = payload.bytes().unwrap_or(&composed);
+                let event = edgelog_core::Event { topic, class, key, payload };
+                self.shared.recent.keep([engine.as_read(&event, offset)]);
+            }
             Ok(offset..offset + 1)
         });
         Ok(self.stored(engine, stored, durability, bytes)?.start)
@@ -248,33 +291,78 @@ impl Log {
         topic: &str,
         events: impl Iterator<Item = Event<'e>>,
     ) -> Result<Range<u64>, AppendError> {
-        let mut engine = self.engine();
-        let mut bytes = 0;
-        let stored = engine.topic(topic).and_then(|topic| {
-            let events: Vec<_> = events
-                .map(|Event { class, key, payload }| {
-                    bytes += payload.len();
-                    edgelog_core::Event { topic, class, key, payload }
-                })
-                .collect();
-            engine.append_batch(&events, now_ms())
+        let (mut events, mut batch, mut bytes) = (events, Vec::new(), 0);
+        let (engine, stored) = self.with_room(|engine| {
+            let topic = engine.topic(topic)?;
+            // At the first try.
+            batch.extend(events.by_ref().map(|Event { class, key, payload }| {
+                bytes += payload.len();
+                edgelog_core::Event { topic, class, key, payload }
+            }));
+            let offsets = engine.append_batch(&batch, now_ms())?;
+            if self.shared.recent.is_followed() {
+                let records = batch.iter().zip(offsets.clone());
+                let records = records.map(|(event, offset)| engine.as_read(event, offset));
+                self.shared.recent.keep(records);
+            }
+            Ok(offsets)
         });
         self.stored(engine, stored, durability, bytes)
+    }
+
+    /// Calls the engine for something that may need a segment. In a store it is tried again as long as room can be made for one.
+    fn with_room<T>(
+        &self,
+        mut call: impl FnMut(&mut Engine) -> Result<T, AppendError>,
+    ) -> (MutexGuard<'_, Engine>, Result<T, AppendError>) {
+        let mut engine = self.engine();
+        let Some(member) = &self.shared.member else {
+            let done = call(&mut engine);
+            return (engine, done);
+        };
+        loop {
+            let refusals = member.share().refusals();
+            let done = call(&mut engine);
+            let is_refused = matches!(done, Err(AppendError::Full | AppendError::Medium(_)));
+            if !is_refused || member.share().refusals() == refusals || engine.is_poisoned() {
+                return (engine, done);
+            }
+            let bytes = engine.extent().geometry().segment_size().into();
+            // Room is made with one log's lock at a time.
+            drop(engine);
+            let made = member.make_room(bytes);
+            engine = self.engine();
+            match made {
+                Ok(true) => {}
+                Ok(false) => return (engine, Err(AppendError::Full)),
+                Err(error) => return (engine, Err(error)),
+            }
+        }
+    }
+
+    /// Gives up the oldest segment, if the full policy lets it go; whether one went.
+    pub(crate) fn evict(&self) -> Result<bool, AppendError> {
+        let mut engine = self.engine();
+        let evicted = engine.evict();
+        let evicted = evicted.map_err(|error| self.committer().explained(&engine, error))?;
+        Ok(evicted.is_some())
     }
 
     /// Lets go of the engine, tells those who write and those who wait, and returns when what `durability` says holds.
     fn stored(
         &self,
-        engine: MutexGuard<'_, Engine>,
+        mut engine: MutexGuard<'_, Engine>,
         stored: Result<Range<u64>, AppendError>,
         durability: Durability,
         bytes: usize,
     ) -> Result<Range<u64>, AppendError> {
         let committer = &self.shared.committer;
         let stored = stored.map_err(|error| committer.explained(&engine, error));
+        self.shared.recent.show(engine.visible());
+        committer.trim(&mut engine, When::ASegmentWasOpened);
         drop(engine);
         let offsets = stored?;
-        self.shared.appended.raise();
+        self.shared.appended.ring();
         match durability {
             Durability::Visible => committer.orders().write(),
             Durability::Batched => {
@@ -325,8 +413,9 @@ impl Log {
         if name == UPLINK_CURSOR {
             return Err(AppendError::Reserved { what: Part::Cursor });
         }
-        let mut engine = self.engine();
-        let cursor = engine.cursor(name, start);
+        let (engine, cursor) = self.with_room(|engine| engine.cursor(name, start));
+        // A segment may have begun, behind records that were given up.
+        self.shared.recent.show(engine.visible());
         cursor.map_err(|error| self.committer().explained(&engine, error))
     }
 
@@ -336,12 +425,16 @@ impl Log {
     ///
     /// [`AppendError`]; the cursor then holds in memory at the most.
     pub fn commit(&self, cursor: CursorId, offset: u64) -> Result<(), AppendError> {
-        let mut engine = self.engine();
-        // What was not acknowledged must not be passed over: this one cursor is moved by Kafka alone.
-        if engine.cursors().iter().any(|known| known.id == cursor && known.name == UPLINK_CURSOR) {
-            return Err(AppendError::Reserved { what: Part::Cursor });
-        }
-        let committed = engine.commit(cursor, offset, 0);
+        let (engine, committed) = self.with_room(|engine| {
+            // What was not acknowledged must not be passed over: this one cursor is moved by Kafka alone.
+            let is_uplinks = |known: &Cursor| known.id == cursor && known.name == UPLINK_CURSOR;
+            if engine.cursors().iter().any(is_uplinks) {
+                return Err(AppendError::Reserved { what: Part::Cursor });
+            }
+            engine.commit(cursor, offset, 0)
+        });
+        // As above.
+        self.shared.recent.show(engine.visible());
         committed.map_err(|error| self.committer().explained(&engine, error))
     }
 
@@ -351,10 +444,25 @@ impl Log {
         self.engine().cursors().iter().find(|known| known.id == cursor).cloned()
     }
 
-    /// What to do when the log is full: refuse (the default), drop the oldest records, or protect some cursors. It is not stored: set it
-    /// after each opening. Dropped records are gaps to whoever has not read them.
+    /// What to do when the log is full, and what its [retention](crate::Options::retain_bytes) may give up: refuse (the default), drop the oldest
+    /// records, or protect some cursors. It is not stored: set it after each opening, or with [`Options::full`](crate::Options::full). Dropped records are gaps to whoever has not read them.
     pub fn set_full_policy(&self, full: FullPolicy) {
         self.engine().set_full_policy(full);
+    }
+
+    /// Gives up what the [retention](crate::Options::retain_bytes) no longer keeps, as far as the full policy lets it go, and gives how many records
+    /// went. Appends do this when a segment is full; call it, say once an hour, in a log that seldom fills one, or whose cursors move late.
+    ///
+    /// Costs two small reads, and for each segment that goes up to three syncs and the removal of a file.
+    /// Power loss: what went is gone, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]: the file system failed. Removing may be tried again.
+    pub fn trim(&self) -> Result<u64, AppendError> {
+        let mut engine = self.engine();
+        let trimmed = self.committer().retention().trim(&mut engine);
+        trimmed.map_err(|error| self.committer().explained(&engine, error))
     }
 
     /// Says that `records` events were given up because the log refused them. They take offsets when the next segment is opened, and readers
@@ -402,6 +510,7 @@ impl Log {
             durable: engine.durable(),
             damaged: engine.damaged(),
             torn_bytes: engine.torn_bytes(),
+            evicted: self.committer().retention().gone(earliest),
             segments,
             segments_max,
         })
@@ -425,13 +534,17 @@ impl Log {
     /// Waits until `ready` says so of the engine, asked whenever something became durable or was told by a [nudge](Self::nudge), or
     /// until the time is over; gives what it said last.
     pub(crate) fn wait_until(&self, timeout: Duration, ready: impl Fn(&Engine) -> bool) -> bool {
-        ready(&self.shared.committer.moved().wait(self.engine(), timeout, &ready))
+        self.committer().moved().wait(timeout, || ready(&self.engine()))
     }
 
-    /// Waits until there is a record at `offset`, or the time is over; whether there is.
-    pub(crate) fn wait_visible(&self, timeout: Duration, offset: u64) -> bool {
-        let ready = |engine: &Engine| engine.visible() > offset;
-        ready(&self.shared.appended.wait(self.engine(), timeout, ready))
+    /// What was appended last.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.shared.recent
+    }
+
+    /// Rung when something was appended.
+    pub(crate) fn appended(&self) -> &Bell {
+        &self.shared.appended
     }
 
     /// How far the log reaches, with everything in its file; nothing when that is not beyond `offset`.
@@ -455,9 +568,7 @@ impl Log {
 
     /// Wakes everybody who waits, after something that they may wait for has changed elsewhere.
     pub(crate) fn nudge(&self) {
-        // Taking the lock first makes sure that nobody stands between his check and his wait.
-        drop(self.engine());
-        self.shared.committer.moved().raise();
+        self.committer().moved().ring();
     }
 
     /// A way to wake the waiters that does not keep the log open.

@@ -99,6 +99,8 @@ pub enum Bug {
     GreedyRing,
     /// With --host or --files: records are told as durable before a sync
     EarlyAck,
+    /// With --host: batched records are told as durable before their batch is synced
+    EarlyBatch,
     /// With --files: calls that are to fail do nothing, and tell that all is well
     LostCall,
     /// With --host: a thread leaves out one of its records now and then
@@ -115,7 +117,11 @@ impl Bug {
             Self::LyingSync => Some(Plant::LyingSync),
             Self::HeadlessBatch => Some(Plant::HeadlessBatch),
             Self::GreedyRing => Some(Plant::GreedyRing),
-            Self::EarlyAck | Self::LostCall | Self::SkippedNumber | Self::EarlyCommit => None,
+            Self::EarlyAck
+            | Self::EarlyBatch
+            | Self::LostCall
+            | Self::SkippedNumber
+            | Self::EarlyCommit => None,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::space::erase;
 use crate::error::FileError;
 use edgelog_core::{LogId, SEGMENT_MAGIC};
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::Path;
 
 impl FileMedium {
@@ -33,20 +34,74 @@ impl FileMedium {
         Ok(file)
     }
 
+    /// Removes the slot's file, if it has one, for good. Who has it mapped keeps its bytes until he lets go of them.
+    pub(super) fn remove_segment(&mut self, slot: u32) -> Result<(), FileError> {
+        self.check_ownership()?;
+        let path = self.files.path(slot);
+        self.files.forget(slot);
+        let log = self.log.get().copied();
+        let erased = self.geometry.erased();
+        match self.files.get(slot)? {
+            Some(open) if owns(&open.file, log, erased, &path)? => {
+                let length = length(&open.file, &path)?;
+                fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
+                self.uncount(length);
+            }
+            Some(_) => self.set_foreign_aside(&path)?,
+            None => {}
+        }
+        self.files.forget(slot);
+        // Also when it was gone already: its removal may have been what could not be made durable.
+        self.sync_directory()
+    }
+
     fn sync_directory(&self) -> Result<(), FileError> {
         File::open(self.files.directory())
             .and_then(|directory| directory.sync_all())
             .map_err(|error| FileError::new("sync the folder", self.files.directory(), error))
     }
 
+    /// Where several logs share their space: takes what another segment needs, which a [claim](edgelog_core::Medium::claim) kept as a rule.
+    pub(super) fn take_space(&self, path: &Path) -> Result<(), FileError> {
+        match &self.share {
+            Some(share) if !share.claim(self.geometry.segment_size().into()) => {
+                let full = io::ErrorKind::StorageFull.into();
+                Err(FileError::new("make room in the store's budget for", path, full))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A segment file came into being.
+    pub(super) fn count(&self) {
+        if let Some(share) = &self.share {
+            share.made(self.geometry.segment_size().into());
+        }
+    }
+
+    /// One of this length is gone.
+    fn uncount(&self, length: u64) {
+        if let Some(share) = &self.share {
+            share.gone(length);
+        }
+    }
+
     /// A file that is no segment of ours is somebody's data: it is moved aside, never overwritten.
     pub(super) fn set_foreign_aside(&self, path: &Path) -> Result<(), FileError> {
+        let bytes = fs::metadata(path).map_err(|error| FileError::new("look at", path, error))?;
         let free = (0..u32::MAX)
             .map(|n| path.with_extension(format!("foreign-{n}")))
             .find(|aside| !aside.exists())
             .unwrap_or_else(|| path.with_extension("foreign"));
-        fs::rename(path, &free).map_err(|error| FileError::new("move aside", path, error))
+        fs::rename(path, &free).map_err(|error| FileError::new("move aside", path, error))?;
+        self.uncount(bytes.len());
+        Ok(())
     }
+}
+
+fn length(file: &File, path: &Path) -> Result<u64, FileError> {
+    let about = file.metadata().map_err(|error| FileError::new("look at", path, error))?;
+    Ok(about.len())
 }
 
 /// Whether a file is a segment of this log, or blank.

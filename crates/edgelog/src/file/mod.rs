@@ -10,10 +10,11 @@ mod syncs;
 mod tail;
 
 pub(crate) use ahead::read_full;
-pub(crate) use stored::Stored;
+pub(crate) use stored::{Stored, stored_bytes};
 
 use crate::error::FileError;
 use crate::maps::Maps;
+use crate::store::Share;
 use ahead::ReadAhead;
 use create::owns;
 use edgelog_core::{Geometry, LogId, Medium};
@@ -51,6 +52,10 @@ pub(crate) struct FileMedium {
     tail: Tail,
     syncs: Syncs,
     settled: Settled,
+    /// Where a segment was when the folder was looked at.
+    likely_slot: u32,
+    /// Where the space is shared with other logs: this one's part.
+    share: Option<Share>,
 }
 
 impl FileMedium {
@@ -60,7 +65,32 @@ impl FileMedium {
         let (files, maps) = (Files::new(directory, access), Maps::new(&geometry));
         let (tail, syncs, settled) = (Tail::default(), Syncs::default(), Settled::default());
         let (log, ahead) = (OnceCell::new(), (access == Access::Owner).then(ReadAhead::default));
-        Self { files, geometry, access, log, lock, maps, ahead, tail, syncs, settled }
+        Self {
+            files,
+            geometry,
+            access,
+            log,
+            lock,
+            maps,
+            ahead,
+            tail,
+            syncs,
+            settled,
+            likely_slot: 0,
+            share: None,
+        }
+    }
+
+    /// From now on segment files come out of a budget and go back into it.
+    pub(crate) fn sharing(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self
+    }
+
+    /// Tells where a segment is, so that it need not be looked for.
+    pub(crate) const fn beginning_at(mut self, slot: u32) -> Self {
+        self.likely_slot = slot;
+        self
     }
 
     /// Writes what was programmed so far to its file, where other processes see it. Waits for a sync that runs.
@@ -221,12 +251,33 @@ impl Medium for FileMedium {
             }
             None => false,
         };
-        if !recycled {
+        if is_held {
+            // It takes the other one's place, also in what is counted.
             let file = self.create_segment(&path, is_held)?;
+            self.files.keep(slot, file);
+        } else if !recycled {
+            self.take_space(&path)?;
+            let file = self.create_segment(&path, is_held)?;
+            self.count();
             self.files.keep(slot, file);
         }
         self.adopt(slot);
         Ok(())
+    }
+
+    fn discard(&mut self, slot: u32) -> Result<(), FileError> {
+        self.ahead = None;
+        self.remove_segment(slot)
+    }
+
+    fn claim(&mut self, slot: u32) -> Result<bool, FileError> {
+        let Some(share) = &self.share else { return Ok(true) };
+        // A file that is there is used again.
+        Ok(self.files.get(slot)?.is_some() || share.claim(self.geometry.segment_size().into()))
+    }
+
+    fn likely_slot(&self) -> u32 {
+        self.likely_slot
     }
 
     fn adopt(&mut self, slot: u32) {
@@ -244,6 +295,9 @@ impl Drop for FileMedium {
     /// What was appended and not synced may be lost, but not for want of a write.
     fn drop(&mut self) {
         let _ = self.write_out();
+        if let Some(share) = &self.share {
+            share.let_go();
+        }
     }
 }
 

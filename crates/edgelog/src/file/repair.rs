@@ -3,7 +3,7 @@
 use super::FileMedium;
 use super::ahead::read_full;
 use super::space::fill;
-use super::stored::{files_with, segment_paths};
+use super::stored::{files_with, segment_paths, slot_of};
 use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
 use std::fs::{self, OpenOptions};
@@ -32,8 +32,9 @@ impl FileMedium {
     /// Removes what a crash left of segments that were being created: their slots may never need a new file again.
     pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
         for path in files_with("new", self.files.directory())? {
-            let slot = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-            if slot.is_some_and(|slot| self.files.path(slot).with_extension("new") == path) {
+            if slot_of(&path)
+                .is_some_and(|slot| self.files.path(slot).with_extension("new") == path)
+            {
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }

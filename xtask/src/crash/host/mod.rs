@@ -37,7 +37,7 @@ const KILLS_A_LOG: u32 = 100;
 pub(in crate::crash) enum Line {
     /// It opened the log, of which so much was visible.
     Opened { visible: u64 },
-    /// This record, and every one that its thread appended before, was synced.
+    /// This record, and every one that its thread appended before, is durable: it was synced, waited for, or became so by itself.
     Acked { epoch: u32, offset: u64, name: Name },
     /// It was appended, or a consumer read it; it may not be durable yet.
     Seen { epoch: u32, offset: u64, name: Name },
@@ -172,5 +172,7 @@ pub(in crate::crash) fn append(log: &Log, run: u32) -> Result<Vec<Line>> {
 
 /// A small ring, so that it goes round in every few lives.
 pub(in crate::crash) const fn options() -> Options {
-    Options::new().segment_bytes(64 << 10).budget_bytes(1 << 20)
+    let options = Options::new().segment_bytes(64 << 10).budget_bytes(1 << 20);
+    // So that batches end by their time as well as by their bytes.
+    options.batch(Duration::from_millis(5), 8 << 10)
 }
