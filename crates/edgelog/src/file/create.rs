@@ -10,8 +10,8 @@ use std::io;
 use std::path::Path;
 
 impl FileMedium {
-    /// An erased file under its final name, durable with its directory entry. Until the rename the slot is as it was.
-    pub(super) fn create_segment(&self, path: &Path, is_held: bool) -> Result<File, FileError> {
+    /// An erased file under its final name, which the next sync makes durable. Until the rename the slot is as it was.
+    pub(super) fn create_segment(&mut self, path: &Path, is_held: bool) -> Result<File, FileError> {
         let new = path.with_extension("new");
         let created =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new);
@@ -29,8 +29,8 @@ impl FileMedium {
             };
             return Err(FileError::new(doing, path, error));
         }
+        self.files.was_renamed();
         fs::rename(&new, path).map_err(|error| FileError::new("name the segment", path, error))?;
-        self.sync_directory()?;
         Ok(file)
     }
 
