@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "flatbuffers",
             "futures-core",
             "getrandom",
+            "redb",
             "rustix",
         ],
     ),

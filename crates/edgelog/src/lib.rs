@@ -83,6 +83,8 @@ mod source;
 #[cfg(feature = "stream")]
 pub mod stream;
 mod sync;
+#[cfg(feature = "redb")]
+pub mod table;
 mod view;
 mod writer;
 
