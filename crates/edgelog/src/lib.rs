@@ -89,6 +89,8 @@ mod store;
 #[cfg(feature = "stream")]
 pub mod stream;
 mod sync;
+#[cfg(feature = "redb")]
+pub mod table;
 mod view;
 mod writer;
 
