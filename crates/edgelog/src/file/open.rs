@@ -81,6 +81,12 @@ impl Files {
         self.open.retain(|open| open.slot != slot);
     }
 
+    /// Closes the slot's file, unless it is yet to be synced.
+    #[cfg(feature = "zstd")]
+    pub(super) fn forget_synced(&mut self, slot: u32) {
+        self.open.retain(|open| open.slot != slot || open.unsynced);
+    }
+
     /// A file of the folder may have another name than at the last sync.
     pub(super) const fn was_renamed(&mut self) {
         self.is_renamed = true;
