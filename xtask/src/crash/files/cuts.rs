@@ -8,16 +8,19 @@ use crate::crash::host::judge::{Found, Judge, Life};
 use crate::crash::host::order::Order;
 use crate::crash::host::{Line, append};
 use anyhow::{Context, Result, ensure};
-use edgelog::{OpenError, Options, Start, View};
+use edgelog::{Log, OpenError, Options, Start, View};
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How often the power is cut at one call at the most, and in a life that makes many.
 const CUTS_A_CALL: u64 = 8;
 const CUTS_A_LIFE: u64 = 800;
+/// A process that is started runs its program by then.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A log between two lives.
 #[derive(Debug, Default)]
@@ -138,7 +141,7 @@ impl Cuts<'_> {
     /// Opens what a cut left, compares, appends, and opens it again.
     fn examine(&self, folder: &Path, at: usize) -> Result<()> {
         let seen = View::open(folder, Start::Earliest);
-        let log = self.options.open(folder).context("open the log after the cut")?;
+        let log = open(&self.options, folder).context("open the log after the cut")?;
         // Only where it matters: this takes as long as all the rest.
         let (evicted, found) = match Found::of(&log) {
             Ok(found) => (0, found),
@@ -152,7 +155,7 @@ impl Cuts<'_> {
         let run = self.run + 1;
         let lines = append(&log, run).context("append after the cut")?;
         drop(log);
-        let log = self.options.open(folder).context("open the log once more")?;
+        let log = open(&self.options, folder).context("open the log once more")?;
         let found = Found::cut_below(&log, evicted)?;
         judge.life(&Life { run, protect: false, lines: &lines }, &found)
     }
@@ -162,7 +165,8 @@ impl Cuts<'_> {
     fn evicted(&self, at: usize) -> Result<u64> {
         let scratch = Scratch::new()?;
         lay_out(&scratch.path, &self.disk(at)?.seen())?;
-        let log = self.options.open(&scratch.path).context("open the log as the process saw it")?;
+        let log =
+            open(&self.options, &scratch.path).context("open the log as the process saw it")?;
         Ok(log.status()?.earliest)
     }
 
@@ -196,7 +200,7 @@ impl Cuts<'_> {
             let mut disk = self.disk(at)?;
             disk.kill();
             lay_out(&folder.path, &disk.seen())?;
-            let found = Found::of(&self.options.open(&folder.path)?)?;
+            let found = Found::of(&open(&self.options, &folder.path)?)?;
             let killed = Killed {
                 judge: self.before.judge.clone(),
                 run: self.run,
@@ -211,7 +215,7 @@ impl Cuts<'_> {
             let disk = self.disk(at)?;
             let files = disk.cut(random);
             lay_out(&folder.path, &files)?;
-            if let Ok(found) = Found::of(&self.options.open(&folder.path)?) {
+            if let Ok(found) = Found::of(&open(&self.options, &folder.path)?) {
                 let disk = Disk::of(&files, disk.habits());
                 return Ok(Power { judge: self.judged(at, &found)?, disk, killed: None });
             }
@@ -230,6 +234,20 @@ impl Cuts<'_> {
         Ok(format!(
             "cut {cut} before event {at} broke a promise; what it left, and the calls before it, are kept in {kept}"
         ))
+    }
+}
+
+/// Opens a log that nobody else owns. Another thread may just be starting a process, which has our files, and so our locks, until it runs
+/// its own program.
+pub(super) fn open(options: &Options, folder: &Path) -> Result<Log, OpenError> {
+    let started = Instant::now();
+    loop {
+        match options.open(folder) {
+            Err(OpenError::Locked { .. }) if started.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            opened => return opened,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lets each call of a voyage fail in turn, and looks at what is told and what is left.
 
-use super::cuts::{Cuts, Power, Scratch, agree, told};
+use super::cuts::{Cuts, Power, Scratch, agree, open, told};
 use super::disk::{Disk, Files, Habits};
 use super::shim::{Conditions, Fault, How, Life, Shim, lay_out};
 use super::trace::Event;
@@ -168,14 +168,14 @@ impl Campaign<'_> {
         }
         // With the failure gone, the log is there.
         let seen = View::open(folder, Start::Earliest);
-        let log = cuts.options.open(folder).context("open the log without the failure")?;
+        let log = open(&cuts.options, folder).context("open the log without the failure")?;
         let found = Found::of(&log)?;
         agree(seen, &found, 0)?;
         let lines: Vec<Line> = cuts.lines.iter().map(|(_, line)| line.clone()).collect();
         judge.life(&judge::Life { run: RUN, protect: false, lines: &lines }, &found)?;
         let lines = append(&log, RUN + 1).context("append without the failure")?;
         drop(log);
-        let log = cuts.options.open(folder).context("open the log once more")?;
+        let log = open(&cuts.options, folder).context("open the log once more")?;
         judge.life(
             &judge::Life { run: RUN + 1, protect: false, lines: &lines },
             &Found::of(&log)?,

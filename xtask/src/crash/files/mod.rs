@@ -102,6 +102,9 @@ impl Power {
         if protect {
             arguments.push("--protect");
         }
+        if random.below(2) == 0 {
+            arguments.push("--compress");
+        }
         if chosen.plant == Some(Bug::EarlyAck) {
             arguments.extend(["--plant", "early-ack"]);
         }
