@@ -37,7 +37,7 @@ pub(super) const fn options(seed: u64) -> Options {
     let (segment, count) = if seed.is_multiple_of(2) { (8 << 10, 5) } else { (96 << 10, 2) };
     let options = Options::new().segment_bytes(segment).budget_bytes(segment as u64 * count);
     let options = options.batch(Duration::from_millis(2), 2 << 10);
-    if seed / 2 % 2 == 0 { options } else { options.compress(1) }
+    if (seed / 2).is_multiple_of(2) { options } else { options.compress(1) }
 }
 
 /// Sails.
