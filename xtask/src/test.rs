@@ -74,6 +74,8 @@ impl Plan {
         Self {
             without_broker: vec![
                 test(&["--workspace", "--exclude", SPANNING, "--exclude", COMMANDS], &[]),
+                // Behind a feature of its own.
+                test(&["-p", "edgelog", "--features", "stream", "--test", "stream"], &[]),
                 test(&["-p", COMMANDS, "--lib", "--bins"], &commands),
                 test(&["-p", SPANNING, "--lib"], &spanning),
             ],

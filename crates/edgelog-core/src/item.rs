@@ -53,6 +53,13 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
+    /// The same record with its key and payload lent by another: of a copy, say.
+    #[must_use]
+    pub const fn with_bytes<'b>(&self, key: Option<&'b [u8]>, payload: &'b [u8]) -> Record<'b> {
+        let Self { identity, topic, class, time_ms, time_quality, .. } = *self;
+        Record { identity, topic, class, time_ms, time_quality, key, payload }
+    }
+
     /// Of a frame that stands at `place` and is in `buffer` from its first byte. `Err`: the bytes that the buffer needs to hold it.
     #[inline]
     pub(crate) fn of(

@@ -103,7 +103,7 @@ pub use format::{
 pub use geometry::{Geometry, GeometryError, SEGMENT_SIZE_MIN};
 pub use item::{Item, Record};
 pub use nor::{NorError, NorSizeError};
-pub use policy::{CONTROL_RESERVE, CursorSet, FullPolicy};
+pub use policy::{CONTROL_RESERVE, CursorSet, FullPolicy, Oldest};
 pub use ram::{RamError, RamMedium};
 pub use state::{CURSORS_MAX, Cursor, HEADER_LEN_MAX, Memory, TIME_SYNCS_MAX, TOPICS_MAX, Topic};
 pub use types::{

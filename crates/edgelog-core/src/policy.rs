@@ -1,6 +1,7 @@
 //! What a full log does.
 
 use crate::types::CursorId;
+use core::ops::Range;
 
 /// Bytes at the end of the last free segment that records leave to cursors and anchors, so that a full log can still be emptied.
 pub const CONTROL_RESERVE: u32 = 512;
@@ -30,6 +31,20 @@ pub enum FullPolicy {
     /// Drop a segment when these cursors have passed it, whatever others still want. Otherwise refuse to append. With no cursor of
     /// the log in the set it is as [`DropOldest`](Self::DropOldest).
     Protect(CursorSet),
+}
+
+/// A log's oldest segment, as it was when it was [looked at](crate::Log::oldest).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Oldest {
+    /// Its records, and those that are numbered with it: up to the first record of the next segment.
+    pub offsets: Range<u64>,
+    /// None of its records is younger: ms since 1970-01-01 UTC, in the log's time.
+    pub until_ms: u64,
+    /// Whether the full policy lets it go.
+    pub is_free: bool,
+    /// The generation of the next segment.
+    pub(crate) until: u64,
 }
 
 /// Some of a log's cursors.

@@ -44,11 +44,13 @@ pub enum Scenario {
     Mount,
     /// The clock is not set, then it is.
     Clock,
+    /// Old segments are given up before their slots are needed, and the ring goes on.
+    Evict,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Append,
         Self::Batch,
         Self::Rollover,
@@ -60,6 +62,7 @@ impl Scenario {
         Self::FullProtect,
         Self::Mount,
         Self::Clock,
+        Self::Evict,
     ];
 
     const fn name(self) -> &'static str {
@@ -75,14 +78,15 @@ impl Scenario {
             Self::FullProtect => "full-protect",
             Self::Mount => "mount",
             Self::Clock => "clock",
+            Self::Evict => "evict",
         }
     }
 
     /// What is done when the power may go.
     const fn actions(self) -> &'static [Action] {
         use Action::{
-            Anchor, Append, Batch, ClockUnset, Commit, Cursor, GiveUp, Maintain, Release, SetClock,
-            Sync, Topic,
+            Anchor, Append, Batch, ClockUnset, Commit, Cursor, Evict, GiveUp, Maintain, Release,
+            SetClock, Sync, Topic,
         };
         match self {
             Self::Append => &[Append, Append, Sync, Append],
@@ -100,6 +104,10 @@ impl Scenario {
             Self::FullDropOldest => &[Append, Sync, Batch, Append],
             Self::FullProtect => &[Append, Sync, Release, Batch, GiveUp],
             Self::Mount => &[Append, Commit, Sync],
+            Self::Evict => &[
+                Append, Sync, Release, Evict, Append, Evict, Evict, Sync, Batch, Maintain, Evict,
+                Append, Append, Append, Sync, Release, Append, Append, Append, Evict, Append, Sync,
+            ],
             Self::Clock => &[ClockUnset, Append, Sync, Append, SetClock, Append, Sync, Batch],
         }
     }
@@ -538,6 +546,20 @@ impl<M: SimMedium> Start<M> {
                 // Cursors, so that the ring can turn.
                 for action in [Action::Cursor, Action::Topic, Action::Sync, Action::Release] {
                     session.act(action, &mut rng).map_err(said)?;
+                }
+            }
+            Scenario::Evict => {
+                for action in [Action::Cursor, Action::Cursor, Action::Sync] {
+                    session.act(action, &mut rng).map_err(said)?;
+                }
+                session.set_full(match rng.below(3) {
+                    0 => Full::DropOldest,
+                    1 => Full::Protect(vec![String::from("kafka")]),
+                    _ => Full::Refuse,
+                });
+                // As many segments as may be.
+                for _ in 0..rng.below(60) {
+                    session.act(Action::Append, &mut rng).map_err(said)?;
                 }
             }
             Scenario::Mount => {

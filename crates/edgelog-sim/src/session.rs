@@ -4,7 +4,7 @@ mod clock;
 mod request;
 
 use crate::disk::SimDisk;
-use crate::headers::next_to_go;
+use crate::headers::{headers, next_to_go};
 use crate::medium::SimMedium;
 use crate::model::{Attempt, ClockModel, Content, CursorModel, Full, Model};
 use crate::oracle::{BUFFER, judge};
@@ -52,6 +52,8 @@ pub enum Action {
     Anchor,
     /// Erases the next segment ahead of time, if it is free.
     Maintain,
+    /// Gives up the oldest segment, if the policy lets it go.
+    Evict,
     /// Reads everything and compares it with the model.
     Judge,
 }
@@ -290,6 +292,7 @@ impl<M: SimMedium> Session<M> {
                 self.anchor(&name, &rng.bytes(length))
             }
             Action::Maintain => self.call(|log| log.maintain(1)).map(|_| ()),
+            Action::Evict => self.evict(),
             Action::Judge => {
                 judge(&mut self.log, &mut self.model).map_err(|why| match self.disk.is_dark() {
                     true => Stop::Power,
@@ -314,6 +317,22 @@ impl<M: SimMedium> Session<M> {
             Err(_) => Ok(Answer::Refused),
             Ok(()) => Ok(Answer::Done),
         }
+    }
+
+    /// Gives up the oldest segment.
+    fn evict(&mut self) -> Outcome<(), M> {
+        let headers = headers(&mut self.disk.clone());
+        let next = headers.get(1).map(|next| next.base_offset);
+        self.model.may_evict(self.log.cursors(), next);
+        let gone = self.call(|log| log.evict())?;
+        if let Some(gone) = gone
+            && (Some(gone.end) != next || gone.end > self.model.evictable)
+        {
+            let evictable = self.model.evictable;
+            let why = format!("{gone:?} was given up, {next:?} is next, {evictable} may go");
+            self.broken.get_or_insert(why);
+        }
+        Ok(())
     }
 
     /// Calls the log for something that may write, and notes what the call may have dropped and where the log ends after it.

@@ -33,6 +33,7 @@ fn a_batch_that_lost_its_head_and_a_ring_that_drops_too_much_are_found() {
         (Plant::HeadlessBatch, &[Scenario::Batch][..], "is not what was appended"),
         (Plant::GreedyRing, &[Scenario::FullDropOldest], "were let go"),
         (Plant::GreedyRing, &[Scenario::FullProtect], "were let go"),
+        (Plant::GreedyRing, &[Scenario::Evict], "were let go"),
     ] {
         for devices in [&[Device::Disk][..], &[Device::Nor(1), Device::Nor(4), Device::Nor(16)]] {
             let report = campaign(devices, scenarios, Some(plant));
@@ -62,8 +63,8 @@ fn states_are_spread_over_devices_and_scenarios() {
     let devices = [Device::Disk, Device::Nor(4)];
     let scenarios = Scenario::ALL.to_vec();
     let report =
-        run(&Plan { states: 22_000, seed: 1, devices: devices.to_vec(), scenarios, plant: None });
-    assert_eq!(report.cells.len(), 22);
+        run(&Plan { states: 24_000, seed: 1, devices: devices.to_vec(), scenarios, plant: None });
+    assert_eq!(report.cells.len(), 24);
     for cell in report.cells {
         assert!((1_000..6_000).contains(&cell.states), "{cell:?}");
     }

@@ -1,9 +1,10 @@
 //! Making durable what was appended: the log's side of group commit.
 
+use crate::bell::Bell;
 use crate::error::{AppendError, FileError};
 use crate::group::Group;
 use crate::log::Engine;
-use crate::signal::Signal;
+use crate::retention::{Retention, When};
 use crate::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::writer::Orders;
 
@@ -14,17 +15,19 @@ pub(crate) struct Committer {
     group: Group,
     /// What the writer thread is to do.
     orders: Orders,
-    /// Raised when something became durable.
-    moved: Signal,
+    retention: Retention,
+    /// Rung when something became durable.
+    moved: Bell,
     /// Why the log takes no more.
     cause: OnceLock<FileError>,
 }
 
 impl Committer {
-    pub(crate) fn new(engine: Engine, orders: Orders) -> Self {
+    pub(crate) fn new(engine: Engine, orders: Orders, retention: Retention) -> Self {
         let group = Group::new(engine.durable());
         let engine = Mutex::new(engine);
-        Self { engine, group, orders, moved: Signal::default(), cause: OnceLock::new() }
+        let (moved, cause) = (Bell::default(), OnceLock::new());
+        Self { engine, group, orders, retention, moved, cause }
     }
 
     pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
@@ -40,7 +43,11 @@ impl Committer {
         &self.orders
     }
 
-    pub(crate) const fn moved(&self) -> &Signal {
+    pub(crate) const fn retention(&self) -> &Retention {
+        &self.retention
+    }
+
+    pub(crate) const fn moved(&self) -> &Bell {
         &self.moved
     }
 
@@ -79,7 +86,7 @@ impl Committer {
         let durable = engine.durable();
         let led = ran.map_err(|error| self.explained(&engine, error.into()));
         drop(engine);
-        self.moved.raise();
+        self.moved.ring();
         led.map(|()| durable)
     }
 
@@ -93,6 +100,14 @@ impl Committer {
             engine.poison();
             let _ = self.explained(engine, AppendError::Medium(error.clone()));
         })
+    }
+
+    /// Gives up what the retention no longer keeps, when it is time to look: after something was stored, which a failure here does not undo. It
+    /// is tried again, or is told to the next who appends.
+    pub(crate) fn trim(&self, engine: &mut Engine, when: When) {
+        if let Err(error) = self.retention.trim_if(engine, when) {
+            let _ = self.explained(engine, error);
+        }
     }
 
     /// The error as it is to be told: what ended the log, and what is known to be durable, if it is the end of it.

@@ -96,7 +96,7 @@ pub enum OpenError {
     Locked {
         /// The log's directory.
         path: PathBuf,
-        /// The process id that the owner wrote down.
+        /// The process id and the program, as the owner wrote them down: `4711 (gateway)`.
         owner: String,
     },
     /// There is no log in the directory, and none was to be created.

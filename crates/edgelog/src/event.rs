@@ -71,6 +71,11 @@ pub trait Payload {
     /// Fills `bytes`, which have its length, and any content before.
     fn write(&self, bytes: &mut [u8]);
 
+    /// Its bytes, where it has them already. Otherwise readers in this process cost an event that they follow one more copy.
+    fn bytes(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// Whether it has no bytes.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -84,6 +89,10 @@ impl Payload for &[u8] {
 
     fn write(&self, bytes: &mut [u8]) {
         bytes.copy_from_slice(self);
+    }
+
+    fn bytes(&self) -> Option<&[u8]> {
+        Some(self)
     }
 }
 

@@ -60,6 +60,8 @@
 //!
 //! And everything durable goes to Kafka for as long as the [`Uplink`] lives ([`Log::ship`]).
 
+mod bell;
+mod block;
 mod commit;
 mod durable;
 mod error;
@@ -71,11 +73,15 @@ mod lock;
 mod log;
 mod maps;
 mod options;
+mod owned;
 mod reader;
+mod recent;
+mod retention;
 mod schema;
 mod ship;
-mod signal;
 mod source;
+#[cfg(feature = "stream")]
+pub mod stream;
 mod sync;
 mod view;
 mod writer;
@@ -93,6 +99,7 @@ pub use error::{AppendError, FileError, OpenError, ReadError};
 pub use event::{Event, InPlace, Payload, Start, now_ms};
 pub use log::{Log, Status};
 pub use options::Options;
+pub use owned::{Items, OwnedItem, OwnedRecord};
 pub use reader::Reader;
 pub use schema::{EventError, ReadEvent, TopicSchema};
 pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};

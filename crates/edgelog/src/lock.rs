@@ -2,7 +2,8 @@
 
 use crate::error::{FileError, OpenError};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -19,7 +20,7 @@ impl OwnerLock {
         let path = directory.join("lock");
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = opened.map_err(|error| FileError::new("open", &path, error))?;
+        let file = opened.map_err(|error| FileError::new("open", &path, error))?;
         match lock_patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -29,8 +30,10 @@ impl OwnerLock {
                 return Err(FileError::new("lock", &path, error).into());
             }
         }
-        // The number is only for people who wonder who holds the lock.
-        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        // Only for people who wonder who holds the lock: the lock itself is the system's, and what a dead owner wrote says nothing.
+        let name = own_name();
+        let _ =
+            file.write_all_at(name.as_bytes(), 0).and_then(|()| file.set_len(name.len() as u64));
         Ok(Self { file, path })
     }
 }
@@ -69,13 +72,27 @@ fn lock_patiently(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
+/// One line with process id and program.
+fn own_name() -> String {
+    let program = std::env::current_exe().ok();
+    let program = program.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
+    match program {
+        Some(program) => format!("{} ({program})\n", std::process::id()),
+        None => format!("{}\n", std::process::id()),
+    }
+}
+
 /// What the owner wrote into the lock file.
-fn name(mut file: File) -> String {
-    let mut owner = String::new();
-    let _ = file.read_to_string(&mut owner);
-    let owner = owner.trim();
+fn name(file: File) -> String {
+    let mut written = Vec::new();
+    let _ = file.take(NAME_LEN_MAX).read_to_end(&mut written);
+    let written = String::from_utf8_lossy(&written);
+    // What is behind the line is a former owner's, whose name was longer.
+    let owner = written.lines().next().unwrap_or_default().trim();
     if owner.is_empty() { "(unknown)" } else { owner }.to_owned()
 }
 
+/// File names have 255 bytes at the most.
+const NAME_LEN_MAX: u64 = 300;
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(5);

@@ -1,5 +1,6 @@
 //! The owner's handle.
 
+use crate::bell::Bell;
 use crate::commit::Committer;
 use crate::durable::{Durability, Durable};
 use crate::error::{AppendError, ReadError};
@@ -7,8 +8,9 @@ use crate::event::{Event, Payload, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
 use crate::reader::Reader;
+use crate::recent::Recent;
+use crate::retention::When;
 use crate::schema::{Schemas, TopicSchema};
-use crate::signal::Signal;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, MutexGuard};
 use crate::writer::Writer;
@@ -38,8 +40,9 @@ struct Shared {
     committer: Arc<Committer>,
     /// Ends its thread before the engine goes.
     _writer: Writer,
-    /// Raised when something was appended.
-    appended: Signal,
+    recent: Recent,
+    /// Rung when something was appended.
+    appended: Bell,
     /// True while an uplink ships the log.
     shipping: AtomicBool,
     directory: PathBuf,
@@ -66,6 +69,8 @@ pub struct Status {
     pub damaged: u64,
     /// Bytes behind the end that opening found written and not valid: a torn write, or records at the very end that rotted.
     pub torn_bytes: u32,
+    /// Records that were given up since the log was opened, read or not: by its full policy or its retention, or as its cursors had passed them.
+    pub evicted: u64,
     /// Segments in use.
     pub segments: u64,
     /// Segments in the ring.
@@ -92,10 +97,12 @@ impl Log {
         record_bytes_max: usize,
     ) -> io::Result<Self> {
         let committer = Arc::new(committer);
+        let recent = Recent::new(committer.engine().visible());
         let shared = Shared {
             _writer: Writer::start(Arc::clone(&committer))?,
             committer,
-            appended: Signal::default(),
+            recent,
+            appended: Bell::default(),
             shipping: AtomicBool::new(false),
             directory,
             record_bytes_max,
@@ -232,11 +239,24 @@ impl Log {
         event: &Event<'_, impl Payload>,
         payload: &impl Payload,
     ) -> Result<u64, AppendError> {
-        let write = |bytes: &mut [u8]| payload.write(bytes);
         let (class, key, bytes) = (event.class, event.key, payload.len());
+        // Asked once: who joins after that finds the event in the files.
+        let is_followed = self.shared.recent.is_followed();
         let mut engine = self.engine();
         let stored = engine.topic(topic).and_then(|topic| {
+            let mut composed = Vec::new();
+            let write = |bytes: &mut [u8]| {
+                payload.write(bytes);
+                if is_followed && payload.bytes().is_none() {
+                    composed.extend_from_slice(bytes);
+                }
+            };
             let offset = engine.append_with(topic, class, key, bytes, now_ms(), write)?;
+            if is_followed {
+                let payload = payload.bytes().unwrap_or(&composed);
+                let event = edgelog_core::Event { topic, class, key, payload };
+                self.shared.recent.keep([engine.as_read(&event, offset)]);
+            }
             Ok(offset..offset + 1)
         });
         Ok(self.stored(engine, stored, durability, bytes)?.start)
@@ -257,7 +277,13 @@ impl Log {
                     edgelog_core::Event { topic, class, key, payload }
                 })
                 .collect();
-            engine.append_batch(&events, now_ms())
+            let offsets = engine.append_batch(&events, now_ms())?;
+            if self.shared.recent.is_followed() {
+                let records = events.iter().zip(offsets.clone());
+                let records = records.map(|(event, offset)| engine.as_read(event, offset));
+                self.shared.recent.keep(records);
+            }
+            Ok(offsets)
         });
         self.stored(engine, stored, durability, bytes)
     }
@@ -265,16 +291,18 @@ impl Log {
     /// Lets go of the engine, tells those who write and those who wait, and returns when what `durability` says holds.
     fn stored(
         &self,
-        engine: MutexGuard<'_, Engine>,
+        mut engine: MutexGuard<'_, Engine>,
         stored: Result<Range<u64>, AppendError>,
         durability: Durability,
         bytes: usize,
     ) -> Result<Range<u64>, AppendError> {
         let committer = &self.shared.committer;
         let stored = stored.map_err(|error| committer.explained(&engine, error));
+        self.shared.recent.show(engine.visible());
+        committer.trim(&mut engine, When::ASegmentWasOpened);
         drop(engine);
         let offsets = stored?;
-        self.shared.appended.raise();
+        self.shared.appended.ring();
         match durability {
             Durability::Visible => committer.orders().write(),
             Durability::Batched => {
@@ -327,6 +355,8 @@ impl Log {
         }
         let mut engine = self.engine();
         let cursor = engine.cursor(name, start);
+        // A segment may have begun, behind records that were given up.
+        self.shared.recent.show(engine.visible());
         cursor.map_err(|error| self.committer().explained(&engine, error))
     }
 
@@ -342,6 +372,8 @@ impl Log {
             return Err(AppendError::Reserved { what: Part::Cursor });
         }
         let committed = engine.commit(cursor, offset, 0);
+        // As above.
+        self.shared.recent.show(engine.visible());
         committed.map_err(|error| self.committer().explained(&engine, error))
     }
 
@@ -351,10 +383,25 @@ impl Log {
         self.engine().cursors().iter().find(|known| known.id == cursor).cloned()
     }
 
-    /// What to do when the log is full: refuse (the default), drop the oldest records, or protect some cursors. It is not stored: set it
-    /// after each opening. Dropped records are gaps to whoever has not read them.
+    /// What to do when the log is full, and what its [retention](crate::Options::retain_bytes) may give up: refuse (the default), drop the oldest
+    /// records, or protect some cursors. It is not stored: set it after each opening, or with [`Options::full`](crate::Options::full). Dropped records are gaps to whoever has not read them.
     pub fn set_full_policy(&self, full: FullPolicy) {
         self.engine().set_full_policy(full);
+    }
+
+    /// Gives up what the [retention](crate::Options::retain_bytes) no longer keeps, as far as the full policy lets it go, and gives how many records
+    /// went. Appends do this when a segment is full; call it, say once an hour, in a log that seldom fills one, or whose cursors move late.
+    ///
+    /// Costs two small reads, and for each segment that goes up to three syncs and the removal of a file.
+    /// Power loss: what went is gone, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]: the file system failed. Removing may be tried again.
+    pub fn trim(&self) -> Result<u64, AppendError> {
+        let mut engine = self.engine();
+        let trimmed = self.committer().retention().trim(&mut engine);
+        trimmed.map_err(|error| self.committer().explained(&engine, error))
     }
 
     /// Says that `records` events were given up because the log refused them. They take offsets when the next segment is opened, and readers
@@ -402,6 +449,7 @@ impl Log {
             durable: engine.durable(),
             damaged: engine.damaged(),
             torn_bytes: engine.torn_bytes(),
+            evicted: self.committer().retention().gone(earliest),
             segments,
             segments_max,
         })
@@ -425,13 +473,17 @@ impl Log {
     /// Waits until `ready` says so of the engine, asked whenever something became durable or was told by a [nudge](Self::nudge), or
     /// until the time is over; gives what it said last.
     pub(crate) fn wait_until(&self, timeout: Duration, ready: impl Fn(&Engine) -> bool) -> bool {
-        ready(&self.shared.committer.moved().wait(self.engine(), timeout, &ready))
+        self.committer().moved().wait(timeout, || ready(&self.engine()))
     }
 
-    /// Waits until there is a record at `offset`, or the time is over; whether there is.
-    pub(crate) fn wait_visible(&self, timeout: Duration, offset: u64) -> bool {
-        let ready = |engine: &Engine| engine.visible() > offset;
-        ready(&self.shared.appended.wait(self.engine(), timeout, ready))
+    /// What was appended last.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.shared.recent
+    }
+
+    /// Rung when something was appended.
+    pub(crate) fn appended(&self) -> &Bell {
+        &self.shared.appended
     }
 
     /// How far the log reaches, with everything in its file; nothing when that is not beyond `offset`.
@@ -455,9 +507,7 @@ impl Log {
 
     /// Wakes everybody who waits, after something that they may wait for has changed elsewhere.
     pub(crate) fn nudge(&self) {
-        // Taking the lock first makes sure that nobody stands between his check and his wait.
-        drop(self.engine());
-        self.shared.committer.moved().raise();
+        self.committer().moved().ring();
     }
 
     /// A way to wake the waiters that does not keep the log open.

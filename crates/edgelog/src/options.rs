@@ -6,13 +6,35 @@ use crate::event::now_ms;
 use crate::file::{FileMedium, Stored};
 use crate::lock::OwnerLock;
 use crate::log::Log;
+use crate::retention::{Limits, Retention};
 use crate::writer::Orders;
-use edgelog_core::{Geometry, LogId, MountError};
+use edgelog_core::{FullPolicy, Geometry, LogId, MountError};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 /// Options for opening a log. All have defaults; an existing log keeps the sizes it was created with.
+///
+/// # Limits
+///
+/// What is beyond a limit is refused with an error that names it, and the log goes on as it was.
+///
+/// | what | limit | refused with |
+/// | --- | --- | --- |
+/// | segment | 1024 bytes to 4 GiB - 8, a multiple of 8 and of the chip's program word | [`OpenError::Sizes`] |
+/// | segments in a log | 2 to 2^32 - 1 | [`OpenError::Sizes`] |
+/// | record: header, key and payload | the least of [`record_bytes_max`](Self::record_bytes_max), what a segment holds beside its header, and 16 MiB - 1 | [`TooLarge`](crate::AppendError::TooLarge) |
+/// | events appended as one | together as one record | [`TooLarge`](crate::AppendError::TooLarge) |
+/// | key | 255 bytes; it may be empty | [`BadLength`](crate::AppendError::BadLength) |
+/// | name of a topic | 1 to 64 bytes | [`BadLength`](crate::AppendError::BadLength) |
+/// | topics | 32; with segments below some 4 KiB fewer | [`TooMany`](crate::AppendError::TooMany) |
+/// | name of a cursor | 1 to 32 bytes | [`BadLength`](crate::AppendError::BadLength) |
+/// | durable cursors, shipping's included | 8; with segments below some 4 KiB fewer | [`TooMany`](crate::AppendError::TooMany) |
+/// | bytes stored | [`budget_bytes`](Self::budget_bytes) | [`Full`](crate::AppendError::Full), or as the full policy says |
+/// | records in a log's life | 2^63 | [`TooMany`](crate::AppendError::TooMany) |
+/// | openings that append, in a log's life | 2^32 - 1 | [`TooMany`](crate::AppendError::TooMany) |
+/// | owners | one process | [`OpenError::Locked`] |
+/// | readers, views and producer threads | none but memory: a reader keeps up to two segments mapped | |
 #[derive(Clone, Debug)]
 pub struct Options {
     budget_bytes: Option<u64>,
@@ -20,6 +42,8 @@ pub struct Options {
     chip: Option<(u32, u8)>,
     record_bytes_max: u32,
     batch: (Duration, u64),
+    full: FullPolicy,
+    retain: Limits,
 }
 
 /// 1 GiB: weeks of telemetry, and small beside the cheapest SD card.
@@ -51,6 +75,8 @@ impl Options {
             chip: None,
             record_bytes_max: RECORD_BYTES_MAX_DEFAULT,
             batch: (BATCH_AFTER_DEFAULT, BATCH_BYTES_DEFAULT),
+            full: FullPolicy::Refuse,
+            retain: Limits { bytes: None, age: None, segments: None },
         }
     }
 
@@ -58,7 +84,8 @@ impl Options {
     ///
     /// Beyond it, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
     ///
-    /// A full log refuses appends until every cursor has passed its oldest segment; it never drops what was not read.
+    /// What a full log does is its [full policy](Self::full): unless told otherwise, it refuses appends until every cursor has passed its oldest
+    /// segment, and never drops what was not read.
     #[must_use]
     pub const fn budget_bytes(mut self, bytes: u64) -> Self {
         self.budget_bytes = Some(bytes);
@@ -103,6 +130,47 @@ impl Options {
         self
     }
 
+    /// What a full log does, and what retention may give up. Default: [`FullPolicy::Refuse`]. It is not stored: say it at each opening,
+    /// or later with [`Log::set_full_policy`].
+    #[must_use]
+    pub const fn full(mut self, full: FullPolicy) -> Self {
+        self.full = full;
+        self
+    }
+
+    /// Bytes that the log's segments may take before old ones are given up, rounded down to whole segments, of which the newest always stays.
+    /// Default: what the [budget](Self::budget_bytes) allows. Unlike the budget it is not stored, and may be another at each opening.
+    ///
+    /// The three retentions are looked at when a segment is opened, and by [`Log::trim`]; whichever is exceeded counts. The oldest segment goes
+    /// first, and only as far as the [full policy](Self::full) lets it: by default not before every cursor has passed it. Then the log keeps
+    /// more, up to its budget. Readers that come to what went get a [`Gap`](crate::Gap), and [`Status::evicted`](crate::Status::evicted) counts it.
+    #[must_use]
+    pub const fn retain_bytes(mut self, bytes: u64) -> Self {
+        self.retain.bytes = Some(bytes);
+        self
+    }
+
+    /// How many segments the log may have before old ones are given up, at least 1. Default: what the budget allows.
+    /// Otherwise as [`retain_bytes`](Self::retain_bytes).
+    #[must_use]
+    pub const fn retain_segments(mut self, segments: u64) -> Self {
+        self.retain.segments = Some(segments);
+        self
+    }
+
+    /// How old a segment's newest record may get before the segment is given up. Default: any age. Also looked at once a minute while
+    /// something is appended. Otherwise as [`retain_bytes`](Self::retain_bytes).
+    ///
+    /// Age is told by the log's own time, that of its newest record, so a log to which nothing is appended keeps what it has. And it runs no
+    /// faster than the wall clock and the time that has passed since the log was opened: a clock that jumps far ahead while the log
+    /// is open ages nothing, and the time while it was closed counts from the next opening on. Records that were appended while the
+    /// clock was ahead stay until it has caught up, or until there are too many.
+    #[must_use]
+    pub const fn retain_age(mut self, age: Duration) -> Self {
+        self.retain.age = Some(age);
+        self
+    }
+
     /// Opens the log in `directory` as its owner, and creates folder and log when there is none.
     ///
     /// A new log is durable, with its directory entries, when this returns. An existing log costs one read for each segment,
@@ -117,13 +185,13 @@ impl Options {
             .map_err(|error| FileError::new("create the folder", directory, error))?;
         let lock = OwnerLock::take(directory)?;
         let found = Stored::of(directory)?;
-        let Stored { geometry: stored, files, data, .. } = found;
+        let Stored { geometry: stored, files, data, first, .. } = found;
         // A blank file is what a crash leaves of a log that was being created.
         if stored.is_none() && data {
             return Err(found.refusal(directory));
         }
         let geometry = self.geometry(stored)?;
-        let medium = FileMedium::new(directory, geometry, Some(lock.file()?));
+        let medium = FileMedium::new(directory, geometry, Some(lock.file()?)).beginning_at(first);
         medium.mend_lengths()?;
         medium.remove_unfinished()?;
         let buffer_len = self.record_bytes_max.max(RECORD_BYTES_MAX_MIN);
@@ -133,14 +201,17 @@ impl Options {
             Some(_) => edgelog_core::Log::mount(medium, buffer),
             None => edgelog_core::Log::create(medium, buffer, random_id()?, now_ms()),
         };
-        let engine = mounted.map_err(|source| match source {
+        let mut engine = mounted.map_err(|source| match source {
             MountError::Medium(error) => OpenError::File(error),
             MountError::NoLog { .. } => OpenError::NotALog { path: directory.to_owned(), files },
             source => OpenError::Mount { path: directory.to_owned(), source },
         })?;
-        engine.medium().set_log(engine.id());
+        let id = engine.id();
+        engine.medium_mut().set_log(id);
+        engine.set_full_policy(self.full);
+        let retention = Retention::new(self.retain, &mut engine)?;
         let (after, bytes) = self.batch;
-        let committer = Committer::new(engine, Orders::new(after, bytes));
+        let committer = Committer::new(engine, Orders::new(after, bytes), retention);
         let opened = Log::new(committer, lock, directory.to_owned(), buffer_len);
         Ok(opened
             .map_err(|error| FileError::new("start the writer thread of", directory, error))?)

@@ -38,10 +38,11 @@ fn mount_folder(path: &Path) -> Result<LogView<Source>, OpenError> {
         // Of two segments each may have been the one that its owner was recycling when it was looked at.
         stored = Stored::of(path)?;
     }
-    let Stored { geometry: Some(geometry), files, .. } = stored else {
+    let Stored { geometry: Some(geometry), files, first, .. } = stored else {
         return Err(stored.refusal(path));
     };
-    let medium = Source::Folder(Box::new(FileMedium::new(path, geometry, None)));
+    let medium = FileMedium::new(path, geometry, None).beginning_at(first);
+    let medium = Source::Folder(Box::new(medium));
     LogView::open(medium).map_err(|source| match source {
         MountError::NoLog { .. } => OpenError::NotALog { path: path.to_owned(), files },
         source => mount_error(path, source),
@@ -91,6 +92,13 @@ impl Medium for Source {
         match self {
             Self::Folder(medium) => medium.read(slot, position, bytes),
             Self::Image(medium) => medium.read(slot, position, bytes),
+        }
+    }
+
+    fn likely_slot(&self) -> u32 {
+        match self {
+            Self::Folder(medium) => medium.likely_slot(),
+            Self::Image(medium) => medium.likely_slot(),
         }
     }
 

@@ -74,7 +74,7 @@ impl View {
         Ok(())
     }
 
-    /// The process that owns the log right now, as it wrote itself down; `None` when nobody does, and for an image.
+    /// The process that owns the log right now, as it wrote itself down, `4711 (gateway)`; `None` when nobody does, and for an image.
     ///
     /// # Errors
     ///

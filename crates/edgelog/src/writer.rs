@@ -2,6 +2,7 @@
 //! not wait for it themselves.
 
 use crate::commit::Committer;
+use crate::retention::When;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::thread::{self, Builder, JoinHandle};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -191,7 +192,10 @@ fn serve(committer: &Committer, work: Work) {
         let _ = syncs.wait();
         // Before the write: who appends behind it wakes this thread again.
         orders.is_writing.store(false, Ordering::SeqCst);
-        let _ = committer.write_out(&mut committer.engine());
+        let mut engine = committer.engine();
+        if committer.write_out(&mut engine).is_ok() {
+            committer.trim(&mut engine, When::NowAndThen);
+        }
     }
 }
 

@@ -210,6 +210,7 @@ fn reading_an_event_allocates_and_copies_nothing_in_a_mapped_file() {
     for _ in 0..50 {
         log.append("climate", &Event::table(reading())).unwrap();
     }
+    log.sync().unwrap();
     let mut reader = log.reader(Start::Earliest).unwrap();
     let mut view = View::open(folder.path(), Start::Earliest).unwrap();
     // The first record of each maps the segment.

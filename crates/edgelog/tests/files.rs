@@ -2,7 +2,9 @@
 
 use edgelog::{Event, Item, Log, OpenError, Options, Start, View};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 fn options() -> Options {
@@ -46,13 +48,56 @@ fn a_second_owner_is_refused_and_told_who_the_first_is_and_readers_are_not() {
     let log = options().open(folder.path()).unwrap();
     append(&log, 3);
     let refused = options().open(folder.path()).unwrap_err();
-    assert!(
-        matches!(&refused, OpenError::Locked { owner, .. } if *owner == std::process::id().to_string())
-    );
+    let OpenError::Locked { owner, .. } = &refused else { panic!("{refused}") };
+    // The program is this test's, whose file name goes on with a hash.
+    assert!(owner.starts_with(&format!("{} (files-", std::process::id())), "{owner}");
+    assert!(refused.to_string().contains(&format!("is owned by process {owner}")), "{refused}");
     let mut view = View::open(folder.path(), Start::Earliest).unwrap();
     assert_eq!(read_all(&mut view), (vec![0, 1, 2], 0));
     drop(log);
     options().open(folder.path()).unwrap();
+}
+
+/// The folder whose log the child process of the next test is to own.
+const OWN: &str = "EDGELOG_TEST_OWN";
+
+#[test]
+fn an_owner_that_was_killed_leaves_a_lock_file_that_hinders_nobody() {
+    if let Some(folder) = std::env::var_os(OWN) {
+        let log = options().open(folder).unwrap();
+        append(&log, 3);
+        println!("\nowned");
+        // Until it is killed, or the test that would kill it has ended.
+        let _ = std::io::stdin().read_line(&mut String::new());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "an_owner_that_was_killed_leaves_a_lock_file_that_hinders_nobody"]);
+    child.arg("--nocapture").env(OWN, folder.path());
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "owned"));
+    let refused = options().open(folder.path()).unwrap_err();
+    let OpenError::Locked { owner, .. } = &refused else { panic!("{refused}") };
+    assert!(owner.starts_with(&format!("{} (files-", child.id())), "{owner}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let left = fs::read_to_string(folder.path().join("lock")).unwrap();
+    assert_eq!(left.trim(), owner, "the dead owner's name is still there");
+    let mut view = View::open(folder.path(), Start::Earliest).unwrap();
+    assert_eq!(view.owner().unwrap(), None, "and says nothing");
+    assert_eq!(read_all(&mut view), (vec![0, 1, 2], 0));
+    // A former owner with a longer name, and one that was cut in the middle of writing it.
+    for left in ["1 (a program with a very long name, longer than any that a test has)\n", "12"] {
+        fs::write(folder.path().join("lock"), left).unwrap();
+        let log = options().open(folder.path()).unwrap();
+        let owner = view.owner().unwrap().unwrap();
+        assert!(owner.starts_with(&format!("{} (files-", std::process::id())), "{owner}");
+        assert!(owner.ends_with(')'), "{owner}");
+        append(&log, 1);
+    }
 }
 
 #[test]

@@ -14,11 +14,11 @@ use crate::error::{AppendError, MountError, Part, ReadError};
 use crate::format::{
     FrameHeader, KEY_LEN_MAX, Kind, LONG_HEADER_LEN, OFFSET_MAX, PAYLOAD_LEN_MAX, SegmentHeader,
 };
-use crate::item::Item;
+use crate::item::{Item, Record};
 use crate::place::to_usize;
-use crate::policy::{CONTROL_RESERVE, CursorSet, FullPolicy};
+use crate::policy::{CONTROL_RESERVE, CursorSet, FullPolicy, Oldest};
 use crate::state::{Cursor, Memory, Topic};
-use crate::types::{Class, Event, LogId, TimeSync, TopicId};
+use crate::types::{Class, Event, Identity, LogId, TimeQuality, TimeSync, TopicId};
 use core::borrow::BorrowMut;
 use core::ops::Range;
 
@@ -86,7 +86,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     ///
     /// Everything found is durable afterwards: an owner that was killed may have left bytes that were written and not synced.
     /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header twice otherwise, and on rings of up
-    /// to 16 segments), one pass over the newest segment, and one sync.
+    /// to 16 segments; about 4 log2(segments) + 40 where segments were [given up](Self::evict), if the medium knows
+    /// [where one is](Medium::likely_slot)), one pass over the newest segment, and one sync.
     /// Power loss: changes nothing.
     ///
     /// # Errors
@@ -467,6 +468,54 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         Ok(self.next_is_ready)
     }
 
+    /// The oldest segment, which [`evict`](Self::evict) would give up; `None` while there is only the newest, which is never given up.
+    ///
+    /// Costs two header reads, and those of damaged ones between.
+    ///
+    /// # Errors
+    ///
+    /// The device could not read.
+    pub async fn oldest(&mut self) -> Result<Option<Oldest>, M::Error> {
+        if self.ring.oldest >= self.ring.newest.generation {
+            return Ok(None);
+        }
+        let first = self.ring.oldest_header(&mut self.medium).await?;
+        let next = self.ring.next_header(&mut self.medium, first.generation).await?;
+        Ok(Some(Oldest {
+            offsets: first.base_offset..next.base_offset,
+            until_ms: next.base_time,
+            is_free: self.needed_from().is_none_or(|needed| needed >= next.base_offset),
+            until: next.generation,
+        }))
+    }
+
+    /// Gives up the oldest segment, with those behind it that have lost their headers, and its space, if the
+    /// [policy](Self::set_full_policy) lets it go. Gives the offsets that went, for which readers get a [`Gap`](crate::Gap) with the reason
+    /// [`Evicted`](crate::GapReason::Evicted); none where nothing may go.
+    ///
+    /// Costs what [`oldest`](Self::oldest) does, a sync if anything was appended since the last one (so that the commits that let the
+    /// segment go are durable), and an erase, or the removal of a file. On flash [`maintain`](Self::maintain) frees the next segment with one
+    /// erase instead of two; this is for giving up more than that.
+    /// Power loss: the segment is there, is gone, or is damaged; it was let go. Segments go oldest first: each is gone for good before the next one goes.
+    ///
+    /// # Errors
+    ///
+    /// The medium's: the segment is still the oldest, and this may be tried again unless the sync failed.
+    pub async fn evict(&mut self) -> Result<Option<Range<u64>>, AppendError<M::Error>> {
+        self.usable()?;
+        let Some(oldest) = self.oldest().await?.filter(|oldest| oldest.is_free) else {
+            return Ok(None);
+        };
+        while self.ring.oldest < oldest.until {
+            self.flush().await?;
+            self.medium.discard(self.ring.geometry.slot(self.ring.oldest)).await?;
+            self.ring.oldest += 1;
+            // So that the next one goes after it, whatever a cut does.
+            self.synced = false;
+        }
+        Ok(Some(oldest.offsets))
+    }
+
     /// Says that the application gave up `records` events that the log refused. They take offsets when the next segment is opened, and
     /// readers get a [`Gap`](crate::Gap) with the reason [`Refused`](crate::GapReason::Refused), so that nothing is lost in silence.
     ///
@@ -498,6 +547,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// The epoch of the last append, or of the log's end when nothing was appended since it was mounted.
     pub fn epoch(&self) -> u32 {
         self.ring.end.epoch
+    }
+
+    /// The time of the last record, in ms since 1970-01-01 UTC; the log's own beginning where there is none. It never runs backwards.
+    pub fn time_ms(&self) -> u64 {
+        self.ring.end.time
     }
 
     /// Every record below this offset was appended.
@@ -546,9 +600,29 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         Extent(self.ring)
     }
 
+    /// An event as readers get it: of those that were appended last, in one call, the one that got `offset`.
+    pub const fn as_read<'e>(&self, event: &Event<'e>, offset: u64) -> Record<'e> {
+        let end = &self.ring.end;
+        let quality = if end.clock_unset { TimeQuality::Unset } else { TimeQuality::Synced };
+        Record {
+            identity: Identity { log: end.log, epoch: end.epoch, offset },
+            topic: event.topic,
+            class: event.class,
+            time_ms: end.time,
+            time_quality: quality,
+            key: event.key,
+            payload: event.payload,
+        }
+    }
+
     /// Live segments, and how many of them the ring has.
     pub fn segments(&self) -> (u64, u32) {
         (self.ring.newest.generation - self.ring.oldest + 1, self.ring.geometry.segment_count())
+    }
+
+    /// How many segments were opened since the log began.
+    pub fn segments_opened(&self) -> u64 {
+        self.ring.newest.generation + 1
     }
 
     /// What the clocks of boots that began without one turned out to be: the last few, oldest first.

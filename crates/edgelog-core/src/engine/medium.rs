@@ -75,6 +75,36 @@ pub trait Medium {
     /// The device could not erase (on files: no space, no permission). Nothing that the log needs was touched; the caller may try again.
     async fn erase(&mut self, slot: u32) -> Result<(), Self::Error>;
 
+    /// Gives the space of segment `slot` back: it is not needed before it is [erased](Self::erase) again, and reads as the erased value
+    /// until then. Erases by default; files are removed.
+    ///
+    /// Power loss: until the next `sync` has returned, the segment is undefined after a cut. Its records were let go.
+    ///
+    /// # Errors
+    ///
+    /// The device could not. Nothing that the log needs was touched; the caller may try again.
+    async fn discard(&mut self, slot: u32) -> Result<(), Self::Error> {
+        self.erase(slot).await
+    }
+
+    /// Whether there is space to [erase](Self::erase) segment `slot`, which is then kept for that. Asked when the log is about to need it,
+    /// and taken for a full log where not, so that what a full log keeps in reserve is not spent. True by default: media whose segments
+    /// are all theirs always have it.
+    ///
+    /// # Errors
+    ///
+    /// The device could not tell; nothing was changed.
+    fn claim(&mut self, slot: u32) -> Result<bool, Self::Error> {
+        let _ = slot;
+        Ok(true)
+    }
+
+    /// A slot that probably holds a segment of the log: a large ring that [gave up](super::Log::evict) old segments has them in few places, and
+    /// mounting reads all headers when it does not know one. 0, which is where a ring begins, by default. A wrong one costs reads.
+    fn likely_slot(&self) -> u32 {
+        0
+    }
+
     /// Says that segment `slot` may hold bytes that an owner before this one programmed and did not sync: the next `sync` must
     /// cover them. Media whose programs are durable at once need not care.
     fn adopt(&mut self, slot: u32) {
@@ -125,6 +155,18 @@ impl<M: Medium> Medium for &mut M {
 
     async fn erase(&mut self, slot: u32) -> Result<(), Self::Error> {
         (**self).erase(slot).await
+    }
+
+    async fn discard(&mut self, slot: u32) -> Result<(), Self::Error> {
+        (**self).discard(slot).await
+    }
+
+    fn claim(&mut self, slot: u32) -> Result<bool, Self::Error> {
+        (**self).claim(slot)
+    }
+
+    fn likely_slot(&self) -> u32 {
+        (**self).likely_slot()
     }
 
     fn adopt(&mut self, slot: u32) {

@@ -32,6 +32,12 @@ impl Extent {
     pub const fn visible(&self) -> u64 {
         self.0.end.offset
     }
+
+    /// The sizes of the medium.
+    #[must_use]
+    pub const fn geometry(&self) -> Geometry {
+        self.0.geometry
+    }
 }
 
 /// The offset of the first record that is not older than `time`, or the end's.

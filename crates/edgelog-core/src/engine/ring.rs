@@ -41,11 +41,27 @@ impl Ring {
     /// Finds the newest and oldest live segment: by binary search, or from all headers when what the search meets is not a
     /// healthy ring. The end is that of the newest one's header; walk from there.
     pub(crate) async fn survey<M: Medium>(medium: &mut M) -> Result<Self, MountError<M::Error>> {
+        let likely_slot = medium.likely_slot();
+        Self::survey_from(medium, likely_slot).await
+    }
+
+    /// As [`survey`](Self::survey), where `likely_slot` probably holds a segment; 0 says nothing.
+    pub(crate) async fn survey_from<M: Medium>(
+        medium: &mut M,
+        likely_slot: u32,
+    ) -> Result<Self, MountError<M::Error>> {
         let geometry = medium.geometry();
         let mut newest = None;
         // Beside a living writer the segment may be recycled between two looks.
         for _ in 0..SURVEYS {
-            let generation = match search(medium).await? {
+            let mut generation = None;
+            if likely_slot != 0 {
+                generation = search_from(medium, likely_slot).await?;
+            }
+            if generation.is_none() {
+                generation = search(medium).await?;
+            }
+            let generation = match generation {
                 Some(generation) => generation,
                 None => newest_of_all(medium).await?,
             };
@@ -57,8 +73,56 @@ impl Ring {
         }
         let newest = newest.ok_or(MountError::NoLog { blank: false })?;
         let mut ring = Self::of(newest, geometry);
-        ring.oldest = ring.first_from(medium, ring.first_live()).await?.generation;
+        ring.oldest = ring.find_oldest(medium).await?;
         Ok(ring)
+    }
+
+    /// The oldest generation with a readable header: about the first that the ring can still hold, or behind the slots of
+    /// segments that were given up.
+    async fn find_oldest<M: Medium>(&self, medium: &mut M) -> Result<u64, M::Error> {
+        let (mut low, mut high) = (self.first_live(), self.newest.generation);
+        let mut blank = 0;
+        while low < high && blank <= READY_MAX {
+            match self.look(medium, low).await? {
+                Look::Here => return Ok(low),
+                Look::Blank => blank += 1,
+                Look::Older | Look::Else => {}
+            }
+            low += 1;
+        }
+        let from = low;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.look(medium, middle).await? {
+                Look::Here => high = middle,
+                Look::Blank => low = middle + 1,
+                Look::Older | Look::Else => {
+                    return Ok(self.first_from(medium, from).await?.generation);
+                }
+            }
+        }
+        // A segment that somebody removed may have sent the search the wrong way: nothing may stand before.
+        let mut step = 1;
+        while let Some(before) = high.checked_sub(step).filter(|&before| before >= from) {
+            if self.look(medium, before).await? != Look::Blank {
+                return Ok(self.first_from(medium, from).await?.generation);
+            }
+            step = next_step(step);
+        }
+        Ok(high)
+    }
+
+    /// What stands in the slot of a generation.
+    async fn look<M: Medium>(&self, medium: &mut M, generation: u64) -> Result<Look, M::Error> {
+        let slot = self.geometry.slot(generation);
+        let count = u64::from(self.geometry.segment_count());
+        Ok(match read_header(medium, slot).await? {
+            Header::Valid(header) if header.log != self.newest.log => Look::Else,
+            Header::Valid(header) if header.generation == generation => Look::Here,
+            Header::Valid(header) if header.generation + count == generation => Look::Older,
+            Header::Dirty { blank: true } => Look::Blank,
+            _ => Look::Else,
+        })
     }
 
     /// The oldest generation that the ring can still hold.
@@ -187,6 +251,57 @@ async fn search<M: Medium>(medium: &mut M) -> Result<Option<u64>, M::Error> {
         step = if lap == 0 { step.saturating_mul(2) } else { step };
     }
     Ok(Some(newest))
+}
+
+/// What stands in the slot where a generation would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Its header.
+    Here,
+    /// That of the lap before.
+    Older,
+    /// Nothing.
+    Blank,
+    /// Anything else.
+    Else,
+}
+
+/// The newest generation of a ring that gave up so many old segments that [`search`] does not know it, by binary search from a segment that
+/// is there: generations grow by one with each slot up to the newest, behind which stand older ones, or nothing. `None` at anything else.
+#[both(AFIT)]
+async fn search_from<M: Medium>(medium: &mut M, slot: u32) -> Result<Option<u64>, M::Error> {
+    let geometry = medium.geometry();
+    let count = u64::from(geometry.segment_count());
+    if geometry.segment_count() <= LINEAR_MAX || slot >= geometry.segment_count() {
+        return Ok(None);
+    }
+    let Header::Valid(first) = read_header(medium, slot).await? else { return Ok(None) };
+    let ring = Ring::of(first, geometry);
+    let (mut low, mut high) = (first.generation, first.generation.saturating_add(count));
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        match ring.look(medium, middle).await? {
+            Look::Here => low = middle,
+            Look::Older | Look::Blank => high = middle,
+            Look::Else => return Ok(None),
+        }
+    }
+    // A segment that somebody removed may have sent the search the wrong way: what follows must not be newer.
+    let mut step = 1;
+    while low - first.generation + step < count {
+        match ring.look(medium, low + step).await? {
+            Look::Blank => {}
+            Look::Older => break,
+            Look::Here | Look::Else => return Ok(None),
+        }
+        step = next_step(step);
+    }
+    Ok(Some(low))
+}
+
+/// Where to look next for what should not be there: near places one by one, far ones in ever larger steps.
+const fn next_step(step: u64) -> u64 {
+    if step < 16 { step + 1 } else { step.saturating_mul(2) }
 }
 
 /// Slots behind the newest that may have no header in a healthy ring: one that is ready, and one that a power cut left half erased.

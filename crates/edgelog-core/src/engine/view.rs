@@ -43,13 +43,14 @@ impl<M: Medium> LogView<M> {
     /// As [`open`](Self::open); the view stays as it was.
     pub async fn refresh(&mut self) -> Result<(), MountError<M::Error>> {
         let Self { medium, mounted, state: known } = self;
-        let mut surveyed = Ring::survey(medium).await;
+        let likely = medium.geometry().slot(mounted.ring.newest.generation);
+        let mut surveyed = Ring::survey_from(medium, likely).await;
         // There was a log: of two segments each may have been the one that is being recycled when it was looked at.
         for _ in 1..SURVEYS {
             if !matches!(surveyed, Err(MountError::NoLog { .. })) {
                 break;
             }
-            surveyed = Ring::survey(medium).await;
+            surveyed = Ring::survey_from(medium, likely).await;
         }
         let mut ring = surveyed?;
         if ring.newest.log != mounted.ring.newest.log {

@@ -22,6 +22,10 @@ pub(crate) struct Bytes {
     pub(crate) bytes_read: Rc<RefCell<usize>>,
     /// Reads from a segment's start.
     pub(crate) header_reads: Rc<RefCell<u64>>,
+    /// Where it says that a segment probably is.
+    pub(crate) likely: Rc<RefCell<u32>>,
+    /// Whether it has space for another segment.
+    pub(crate) has_space: Rc<RefCell<bool>>,
 }
 
 #[derive(Debug)]
@@ -51,6 +55,8 @@ impl Bytes {
             erases: Rc::default(),
             header_reads: Rc::default(),
             bytes_read: Rc::default(),
+            likely: Rc::default(),
+            has_space: Rc::new(RefCell::new(true)),
         }
     }
 
@@ -127,6 +133,14 @@ impl Medium for Bytes {
         let size = self.geometry.segment_size() as usize;
         self.bytes.borrow_mut()[at..at + size].fill(self.geometry.erased());
         Ok(())
+    }
+
+    fn claim(&mut self, _slot: u32) -> Result<bool, Refused> {
+        Ok(*self.has_space.borrow())
+    }
+
+    fn likely_slot(&self) -> u32 {
+        *self.likely.borrow()
     }
 
     fn sync(&mut self) -> Result<(), Refused> {

@@ -41,6 +41,8 @@ pub enum Request<'a> {
     Full(&'a Full),
     /// Erases the next segment ahead of time, if there is time for so many erases.
     Maintain(u32),
+    /// Gives up the oldest segment, if the policy lets it go.
+    Evict,
     /// Asks for a topic, which is created when it is new.
     Topic(&'a str),
     /// Asks for a cursor, which is created at the durable end when it is new.
@@ -124,6 +126,7 @@ impl<M: SimMedium> Session<M> {
                 Ok(())
             }
             Request::Maintain(erases) => self.call(|log| log.maintain(erases)).map(|_| ()),
+            Request::Evict => self.evict(),
             Request::Topic(name) => self.topic(name).map(|_| ()),
             Request::Cursor(name) => self.cursor(name).map(|_| ()),
             Request::Commit { cursor, offset, mark } => self.commit(cursor, offset, mark),

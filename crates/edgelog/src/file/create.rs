@@ -33,6 +33,25 @@ impl FileMedium {
         Ok(file)
     }
 
+    /// Removes the slot's file, if it has one, for good. Who has it mapped keeps its bytes until he lets go of them.
+    pub(super) fn remove_segment(&mut self, slot: u32) -> Result<(), FileError> {
+        self.check_ownership()?;
+        let path = self.files.path(slot);
+        self.files.forget(slot);
+        let log = self.log.get().copied();
+        let erased = self.geometry.erased();
+        match self.files.get(slot)? {
+            Some(open) if owns(&open.file, log, erased, &path)? => {
+                fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
+            }
+            Some(_) => self.set_foreign_aside(&path)?,
+            None => {}
+        }
+        self.files.forget(slot);
+        // Also when it was gone already: its removal may have been what could not be made durable.
+        self.sync_directory()
+    }
+
     fn sync_directory(&self) -> Result<(), FileError> {
         File::open(self.files.directory())
             .and_then(|directory| directory.sync_all())

@@ -44,13 +44,15 @@ pub(crate) struct FileMedium {
     access: Access,
     log: OnceCell<LogId>,
     lock: Option<File>,
-    /// A reader's: it never programs, and reads records in place.
+    /// A reader's: it never programs, and reads records in place. An owner's while it mounts.
     maps: Maps,
-    /// An owner's until it programs: mounting reads a segment in small pieces, one behind the other.
+    /// An owner's while it mounts: what it cannot map it reads in small pieces, one behind the other.
     ahead: Option<ReadAhead>,
     tail: Tail,
     syncs: Syncs,
     settled: Settled,
+    /// Where a segment was when the folder was looked at.
+    likely_slot: u32,
 }
 
 impl FileMedium {
@@ -60,7 +62,14 @@ impl FileMedium {
         let (files, maps) = (Files::new(directory, access), Maps::new(&geometry));
         let (tail, syncs, settled) = (Tail::default(), Syncs::default(), Settled::default());
         let (log, ahead) = (OnceCell::new(), (access == Access::Owner).then(ReadAhead::default));
-        Self { files, geometry, access, log, lock, maps, ahead, tail, syncs, settled }
+        let likely_slot = 0;
+        Self { files, geometry, access, log, lock, maps, ahead, tail, syncs, settled, likely_slot }
+    }
+
+    /// Tells where a segment is, so that it need not be looked for.
+    pub(crate) const fn beginning_at(mut self, slot: u32) -> Self {
+        self.likely_slot = slot;
+        self
     }
 
     /// Writes what was programmed so far to its file, where other processes see it. Waits for a sync that runs.
@@ -114,8 +123,17 @@ impl FileMedium {
     }
 
     /// Says whose segments may be overwritten when the ring comes round. Until then none but blank ones are.
-    pub(crate) fn set_log(&self, log: LogId) {
+    /// The log is mounted.
+    pub(crate) fn set_log(&mut self, log: LogId) {
         let _ = self.log.set(log);
+        self.end_mounting();
+    }
+
+    /// What the owner has mapped keeps its file from being recycled in place.
+    fn end_mounting(&mut self) {
+        if self.ahead.take().is_some() {
+            self.maps.clear();
+        }
     }
 
     /// Whether the lock file is still the one that was locked.
@@ -149,10 +167,11 @@ impl Medium for FileMedium {
     }
 
     fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        let open = || File::open(self.files.path(slot));
         match self.access {
-            Access::ReadOnly => self.maps.get(slot, || File::open(self.files.path(slot))),
-            // It programs what it would borrow.
-            Access::Owner => None,
+            Access::ReadOnly => self.maps.get(slot, open),
+            // It programs what it would borrow, but not while it mounts.
+            Access::Owner => self.ahead.as_ref().and_then(|_| self.maps.get_all(slot, open)),
         }
     }
 
@@ -178,7 +197,7 @@ impl Medium for FileMedium {
 
     /// Keeps the bytes until there are enough of them to be written, or a [sync](Self::begin_sync) writes them.
     fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), FileError> {
-        self.ahead = None;
+        self.end_mounting();
         if !self.tail.is_followed_by(slot, position) {
             self.write_out()?;
         }
@@ -188,7 +207,7 @@ impl Medium for FileMedium {
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), FileError> {
-        self.ahead = None;
+        self.end_mounting();
         let path = self.files.path(slot);
         let (size, erased) = (u64::from(self.geometry.segment_size()), self.geometry.erased());
         self.write_out()?;
@@ -227,6 +246,15 @@ impl Medium for FileMedium {
         }
         self.adopt(slot);
         Ok(())
+    }
+
+    fn discard(&mut self, slot: u32) -> Result<(), FileError> {
+        self.end_mounting();
+        self.remove_segment(slot)
+    }
+
+    fn likely_slot(&self) -> u32 {
+        self.likely_slot
     }
 
     fn adopt(&mut self, slot: u32) {

@@ -3,7 +3,7 @@
 use super::FileMedium;
 use super::ahead::read_full;
 use super::space::fill;
-use super::stored::{files_with, segment_paths};
+use super::stored::{files_with, segment_paths, slot_of};
 use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
 use std::fs::{self, OpenOptions};
@@ -14,13 +14,16 @@ impl FileMedium {
     pub(crate) fn mend_lengths(&self) -> Result<(), FileError> {
         let size = u64::from(self.geometry.segment_size());
         for path in segment_paths(self.files.directory())? {
+            let length =
+                fs::metadata(&path).map_err(|error| FileError::new("look at", &path, error))?;
+            if length.len() >= size {
+                continue;
+            }
             let file = OpenOptions::new().read(true).write(true).open(&path);
             let file = file.map_err(|error| FileError::new("open", &path, error))?;
-            let length =
-                file.metadata().map_err(|error| FileError::new("look at", &path, error))?;
             let mut head = vec![0; HEADER_LEN_MAX];
             read_full(&file, &mut head, 0).map_err(|error| FileError::new("read", &path, error))?;
-            if length.len() < size && stored_header(&head).is_some() {
+            if stored_header(&head).is_some() {
                 fill(&file, length.len(), size, !self.geometry.erased())
                     .and_then(|()| file.sync_all())
                     .map_err(|error| FileError::new("restore the length of", &path, error))?;
@@ -32,8 +35,9 @@ impl FileMedium {
     /// Removes what a crash left of segments that were being created: their slots may never need a new file again.
     pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
         for path in files_with("new", self.files.directory())? {
-            let slot = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-            if slot.is_some_and(|slot| self.files.path(slot).with_extension("new") == path) {
+            if slot_of(&path)
+                .is_some_and(|slot| self.files.path(slot).with_extension("new") == path)
+            {
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }

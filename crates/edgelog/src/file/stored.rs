@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Stored {
     /// The sizes of the log that most verified segment headers name.
     pub(crate) geometry: Option<Geometry>,
+    /// The slot of that log's first file.
+    pub(crate) first: u32,
     /// Segment files.
     pub(crate) files: usize,
     /// Whether any of them holds something.
@@ -25,10 +27,14 @@ impl Stored {
     /// What the segment files in a directory tell before anything is opened: one foreign or rotten file does not decide.
     pub(crate) fn of(directory: &Path) -> Result<Self, FileError> {
         let mut stored = Self::default();
-        let mut votes: Vec<((LogId, Geometry), usize)> = Vec::new();
+        let mut votes: Vec<((LogId, Geometry), usize, u32)> = Vec::new();
         for path in segment_paths(directory)? {
+            let file = match File::open(&path) {
+                // The owner gave it up since the folder was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other.map_err(|error| FileError::new("open", &path, error))?,
+            };
             stored.files += 1;
-            let file = File::open(&path).map_err(|error| FileError::new("open", &path, error))?;
             let mut head = vec![0; HEADER_LEN_MAX];
             let length = read_full(&file, &mut head, 0)
                 .map_err(|error| FileError::new("read", &path, error))?;
@@ -39,16 +45,17 @@ impl Stored {
                     .map_err(|error| FileError::new("read", &path, error))?;
             }
             if let Some(header) = stored_header(head) {
-                match votes.iter_mut().find(|(known, _)| *known == header) {
-                    Some((_, count)) => *count += 1,
-                    None => votes.push((header, 1)),
+                match votes.iter_mut().find(|(known, ..)| *known == header) {
+                    Some((_, count, _)) => *count += 1,
+                    None => votes.push((header, 1, slot_of(&path).unwrap_or(0))),
                 }
             }
         }
-        let most = votes.iter().map(|&(_, count)| count).max();
+        let most = votes.iter().map(|&(_, count, _)| count).max();
         // Of equally many the first: the lowest slot.
-        stored.geometry =
-            votes.iter().find(|&&(_, count)| Some(count) == most).map(|&((_, sizes), _)| sizes);
+        if let Some(&((_, sizes), _, first)) = votes.iter().find(|vote| Some(vote.1) == most) {
+            (stored.geometry, stored.first) = (Some(sizes), first);
+        }
         Ok(stored)
     }
 
@@ -66,6 +73,11 @@ impl Stored {
 /// The name of a slot's file.
 pub(super) fn segment_name(slot: u32) -> String {
     format!("{slot:08}.seg")
+}
+
+/// The slot that a file's name tells.
+pub(super) fn slot_of(path: &Path) -> Option<u32> {
+    path.file_stem()?.to_str()?.parse().ok()
 }
 
 /// The segment files of a directory, by slot; none where there is no directory.

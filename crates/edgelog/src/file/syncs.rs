@@ -93,7 +93,11 @@ impl Drop for Sync {
         if !self.has_ended {
             let path = self.files.first().map(|(path, _)| path.as_path());
             let given_up = io::Error::other("the sync was begun and given up");
-            self.syncs.fail(&FileError::new("sync", path.unwrap_or(Path::new("")), given_up));
+            self.syncs.fail(&FileError::new(
+                "sync",
+                path.unwrap_or_else(|| Path::new("")),
+                given_up,
+            ));
         }
     }
 }

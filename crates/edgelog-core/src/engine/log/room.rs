@@ -119,23 +119,31 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         end <= self.ring.geometry.segment_size()
     }
 
-    /// Whether the next slot holds nothing that is still needed.
+    /// Whether the next slot holds nothing that is still needed, and there is space for it.
     pub(super) async fn next_is_free(&mut self) -> Result<bool, AppendError<M::Error>> {
         let next = self.ring.newest.generation + 1;
         let count = u64::from(self.ring.geometry.segment_count());
-        let Some(evicted) = next.checked_sub(count).filter(|&evicted| evicted >= self.ring.oldest)
-        else {
-            return Ok(true);
-        };
-        let needed_from = match self.full {
-            FullPolicy::DropOldest => return Ok(true),
-            FullPolicy::Refuse => self.state().least_commit(|_| true).unwrap_or(0),
-            FullPolicy::Protect(cursors) => {
-                self.state().least_commit(|cursor| cursors.contains(cursor)).unwrap_or(u64::MAX)
+        let evicted = next.checked_sub(count).filter(|&evicted| evicted >= self.ring.oldest);
+        if let Some(evicted) = evicted
+            && let Some(needed_from) = self.needed_from()
+        {
+            let keep_from = self.ring.next_header(&mut self.medium, evicted).await?.base_offset;
+            if needed_from < keep_from {
+                return Ok(false);
             }
-        };
-        let keep_from = self.ring.next_header(&mut self.medium, evicted).await?.base_offset;
-        Ok(needed_from >= keep_from)
+        }
+        Ok(self.medium.claim(self.ring.geometry.slot(next))?)
+    }
+
+    /// The first offset that the full policy keeps; nothing where it keeps none.
+    pub(super) fn needed_from(&self) -> Option<u64> {
+        match self.full {
+            FullPolicy::DropOldest => None,
+            FullPolicy::Refuse => Some(self.state().least_commit(|_| true).unwrap_or(0)),
+            FullPolicy::Protect(cursors) => {
+                self.state().least_commit(|cursor| cursors.contains(cursor))
+            }
+        }
     }
 
     /// Erases the next segment, which is free, and takes a note of it in the log where there is room.

@@ -1,0 +1,126 @@
+//! What was appended last, in memory: a reader of this process that keeps up needs neither the log's lock nor its files.
+
+use crate::block::Block;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crossbeam::utils::CachePadded;
+use edgelog_core::Record;
+use std::collections::VecDeque;
+use std::mem;
+
+/// Full blocks that are kept, some 4 MiB. Who is further behind reads the files.
+const BLOCKS_MAX: usize = 256;
+
+/// Where those who append and those who read meet.
+#[derive(Debug)]
+pub(crate) struct Recent {
+    /// Every record below this was appended.
+    visible: CachePadded<AtomicU64>,
+    /// Nothing is kept for nobody.
+    readers: AtomicUsize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    full: VecDeque<Arc<Block>>,
+    open: Block,
+}
+
+/// What a reader has of it.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    shared: Option<Arc<Block>>,
+    /// Copied from a block that was not yet full.
+    own: Block,
+}
+
+impl Recent {
+    pub(crate) fn new(visible: u64) -> Self {
+        let visible = CachePadded::new(AtomicU64::new(visible));
+        Self { visible, readers: AtomicUsize::new(0), kept: Mutex::default() }
+    }
+
+    /// There is one reader more.
+    pub(crate) fn join(&self) {
+        self.readers.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// There is one reader less.
+    pub(crate) fn leave(&self) {
+        if self.readers.fetch_sub(1, Ordering::SeqCst) == 1 {
+            // Who joins meanwhile finds what is missing in the files.
+            *self.kept() = Kept::default();
+        }
+    }
+
+    pub(crate) fn is_followed(&self) -> bool {
+        self.readers.load(Ordering::SeqCst) > 0
+    }
+
+    /// Takes copies of records that were appended; in the order of appending, and before they are [shown](Self::show).
+    pub(crate) fn keep<'r>(&self, records: impl IntoIterator<Item = Record<'r>>) {
+        let mut kept = self.kept();
+        for record in records {
+            kept.push(&record);
+        }
+    }
+
+    /// Every record below `visible` was appended; in the order of appending.
+    pub(crate) fn show(&self, visible: u64) {
+        self.visible.store(visible, Ordering::Release);
+    }
+
+    pub(crate) fn visible(&self) -> u64 {
+        self.visible.load(Ordering::Acquire)
+    }
+
+    /// Lends `held` what is kept from `offset` on, in place of what it had; whether that is anything.
+    pub(crate) fn find(&self, offset: u64, held: &mut Held) -> bool {
+        let kept = self.kept();
+        let behind = kept.full.partition_point(|block| block.offsets().start <= offset);
+        let block = behind.checked_sub(1).and_then(|at| kept.full.get(at));
+        held.shared = block.filter(|block| block.offsets().contains(&offset)).cloned();
+        if held.shared.is_none() && kept.open.offsets().contains(&offset) {
+            held.own.copy_from(&kept.open, offset);
+        }
+        drop(kept);
+        held.get(offset).is_some()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Nothing panics between two halves of a change.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn push(&mut self, record: &Record<'_>) {
+        if !self.open.push(record) {
+            self.close();
+            // What is too long for any block is read from its file.
+            if !self.open.push(record) {
+                self.open.clear();
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        let oldest = if self.full.len() < BLOCKS_MAX { None } else { self.full.pop_front() };
+        // Its room is used again, unless somebody still reads it.
+        let mut next = oldest.and_then(Arc::into_inner).unwrap_or_default();
+        next.clear();
+        self.full.push_back(Arc::new(mem::replace(&mut self.open, next)));
+    }
+}
+
+impl Held {
+    /// The record at `offset`, if it is here.
+    #[inline]
+    pub(crate) fn get(&self, offset: u64) -> Option<Record<'_>> {
+        self.shared.as_deref().unwrap_or(&self.own).get(offset)
+    }
+}
