@@ -28,6 +28,7 @@ impl Stored {
     pub(crate) fn of(directory: &Path) -> Result<Self, FileError> {
         let mut stored = Self::default();
         let mut votes: Vec<((LogId, Geometry), usize, u32)> = Vec::new();
+        let mut head = vec![0; HEADER_LEN_MAX];
         for path in segment_paths(directory)? {
             let file = match File::open(&path) {
                 // The owner gave it up since the folder was read.
@@ -35,20 +36,18 @@ impl Stored {
                 other => other.map_err(|error| FileError::new("open", &path, error))?,
             };
             stored.files += 1;
-            let mut head = vec![0; HEADER_LEN_MAX];
             let length = read_full(&file, &mut head, 0)
                 .map_err(|error| FileError::new("read", &path, error))?;
             let head = head.get(..length).unwrap_or_default();
             stored.data |= !is_blank(head);
-            if stored.version.is_none() && head.starts_with(&SEGMENT_MAGIC) {
-                stored.version = other_version(&file, 0)
-                    .map_err(|error| FileError::new("read", &path, error))?;
-            }
             if let Some(header) = stored_header(head) {
                 match votes.iter_mut().find(|(known, ..)| *known == header) {
                     Some((_, count, _)) => *count += 1,
                     None => votes.push((header, 1, slot_of(&path).unwrap_or(0))),
                 }
+            } else if stored.version.is_none() && head.starts_with(&SEGMENT_MAGIC) {
+                stored.version = other_version(&file, 0)
+                    .map_err(|error| FileError::new("read", &path, error))?;
             }
         }
         let most = votes.iter().map(|&(_, count, _)| count).max();
