@@ -5,8 +5,8 @@ use super::both;
 use super::medium::Medium;
 use super::ring::Ring;
 use super::segment::{
-    Header, Verified, frame_at, pass_record, presumed_header, read_header, read_snapshot,
-    with_control, written_behind,
+    Header, frame_at, pass_record, presumed_header, read_header, read_snapshot, with_control,
+    written_behind,
 };
 use crate::error::MountError;
 use crate::format::{
@@ -177,10 +177,8 @@ pub(crate) async fn walk<M: Medium>(
     let mut proven = 0;
     loop {
         if let Some(segment) = medium.mapped(ring.geometry.slot(ring.end.generation)) {
-            let (mut end, mut verified) = (ring.end, Verified::default());
-            while let Some(topic) =
-                pass_record(segment, &mut end, &mut verified, until, &ring.geometry)
-            {
+            let mut end = ring.end;
+            while let Some(topic) = pass_record(segment, &mut end, until, &ring.geometry) {
                 state.meet_topic(topic);
             }
             ring.end = end;

@@ -5,8 +5,8 @@ use super::both;
 use super::medium::Medium;
 use super::ring::{Ring, SURVEYS};
 use super::segment::{
-    Header, Verified, frame_into, head_in, pass_record, presumed_header, read_header,
-    told_generation, with_control,
+    Header, frame_into, head_in, pass_record, presumed_header, read_header, told_generation,
+    with_control,
 };
 use crate::error::ReadError;
 use crate::format::{Control, Kind, SegmentHeader};
@@ -70,8 +70,6 @@ pub(crate) struct At {
     budget: Budget,
     /// Where the next segment begins, once this one is known to be sealed.
     ends: Option<u64>,
-    /// In a medium that is mapped.
-    verified: Verified,
 }
 
 #[both(AFIT)]
@@ -172,7 +170,7 @@ impl Reader {
         let segment = medium.mapped(ring.geometry.slot(place.generation)).filter(|_| is_here)?;
         let until = ring.until(place.generation);
         let position = place.position;
-        pass_record(segment, place, &mut at.verified, until, &ring.geometry)?;
+        pass_record(segment, place, until, &ring.geometry)?;
         self.offset = place.offset;
         Some(position)
     }
@@ -251,7 +249,6 @@ impl At {
             reason,
             budget: Budget::new(geometry),
             ends: None,
-            verified: Verified::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::both;
 use super::medium::Medium;
 use crate::format::{
     Control, Crc, FrameHeader, Kind, LONG_HEADER_LEN, Parsed, SEGMENT_HEADER_LEN, SHORT_HEADER_LEN,
-    SegmentHeader, take,
+    SegmentHeader,
 };
 use crate::geometry::Geometry;
 use crate::place::{Frame, Place, to_usize};
@@ -326,13 +326,7 @@ fn frame_in(
     geometry: &Geometry,
 ) -> Option<(Frame, Crc)> {
     let frame = head_in(bytes, position, until, geometry)?;
-    Some((frame, crc_in(bytes, &frame, place, geometry)?))
-}
-
-/// The CRC over a frame of the segment of `place`, which `bytes` begin with.
-#[inline]
-fn crc_in(bytes: &[u8], frame: &Frame, place: &Place, geometry: &Geometry) -> Option<Crc> {
-    let mut crc = place.crc.of_frame(frame.position, frame.header.crc);
+    let mut crc = place.crc.of_frame(position, frame.header.crc);
     let (head_len, payload_at) = (frame.head_len(), frame.payload_at(geometry));
     let mut from = 0;
     // Pad bytes are not covered; without them header and payload are taken in at once.
@@ -341,59 +335,21 @@ fn crc_in(bytes: &[u8], frame: &Frame, place: &Place, geometry: &Geometry) -> Op
         from = to_usize(payload_at);
     }
     crc.update(bytes.get(from..to_usize(frame.payload_end(geometry)))?);
-    Some(crc)
-}
-
-/// A record's frame that was verified ahead of its turn: where it stands, and its first bytes, with the CRC among them, which tell whether
-/// that is what stands there still.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Verified {
-    position: u32,
-    first: u64,
-}
-
-impl Verified {
-    /// None where there is no frame.
-    fn of(segment: &[u8], position: u32) -> Self {
-        let first = take(segment, to_usize(position)).map_or(0, u64::from_le_bytes);
-        Self { position, first }
-    }
+    Some((frame, crc))
 }
 
 /// Steps over the record at `place` of a segment that is mapped, if one validates there and ends at or before `until`, and gives its topic:
 /// the quick way over what is most of every log. So little is given that it stays in registers.
-///
-/// A CRC is one long chain, of which a processor follows two at once as fast as one: the next record is verified with this one.
 pub(crate) fn pass_record(
     segment: &[u8],
     place: &mut Place,
-    verified: &mut Verified,
     until: u32,
     geometry: &Geometry,
 ) -> Option<u16> {
-    let record_at = |position: u32| {
-        let bytes = segment.get(to_usize(position)..)?;
-        let frame = head_in(bytes, position, until, geometry)?;
-        (frame.header.kind == Kind::Record).then_some((bytes, frame))
-    };
-    let now = Verified::of(segment, place.position);
-    let (bytes, frame) = record_at(place.position)?;
-    if (now.position, now.first) != (verified.position, verified.first) {
-        let crc = crc_in(bytes, &frame, place, geometry)?;
-        let behind = place.position + frame.length;
-        let next = record_at(behind)
-            .and_then(|(bytes, next)| Some((crc_in(bytes, &next, place, geometry)?, next)));
-        if crc.finish_frame(place.epoch, place.offset) != frame.header.crc {
-            return None;
-        }
-        *verified = match next {
-            Some((crc, next))
-                if crc.finish_frame(place.epoch, place.offset + 1) == next.header.crc =>
-            {
-                Verified::of(segment, behind)
-            }
-            _ => Verified::default(),
-        };
+    let bytes = segment.get(to_usize(place.position)..)?;
+    let frame = place.accepted(frame_in(bytes, place, place.position, until, geometry))?;
+    if frame.header.kind != Kind::Record {
+        return None;
     }
     place.pass(&frame);
     Some(frame.header.topic)
