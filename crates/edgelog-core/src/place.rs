@@ -56,7 +56,7 @@ impl Place {
     #[inline]
     pub(crate) fn accepted(&self, found: Option<(Frame, Crc)>) -> Option<Frame> {
         let (frame, crc) = found?;
-        (crc.finish_frame(self.epoch, self.offset) == frame.header.crc).then_some(frame)
+        crc.is_of_frame(self.epoch, self.offset, frame.header.crc).then_some(frame)
     }
 
     /// The time of the frame that stands here.

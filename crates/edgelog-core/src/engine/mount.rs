@@ -178,8 +178,8 @@ pub(crate) async fn walk<M: Medium>(
     loop {
         if let Some(segment) = medium.mapped(ring.geometry.slot(ring.end.generation)) {
             let mut end = ring.end;
-            while let Some(topic) = pass_record(segment, &mut end, until, &ring.geometry) {
-                state.meet_topic(topic);
+            while let Some(frame) = pass_record(segment, &mut end, until, &ring.geometry) {
+                state.meet_topic(frame.header.topic);
             }
             ring.end = end;
         }

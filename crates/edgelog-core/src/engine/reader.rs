@@ -5,8 +5,7 @@ use super::both;
 use super::medium::Medium;
 use super::ring::{Ring, SURVEYS};
 use super::segment::{
-    Header, frame_into, head_in, pass_record, presumed_header, read_header, told_generation,
-    with_control,
+    Header, frame_into, pass_record, presumed_header, read_header, told_generation, with_control,
 };
 use crate::error::ReadError;
 use crate::format::{Control, Kind, SegmentHeader};
@@ -121,18 +120,16 @@ impl Reader {
         limit: u64,
         buffer: &'m mut [u8],
     ) -> Result<Option<Item<'m>>, ReadError<M::Error>> {
-        if let Some(position) = self.pass_in_place(medium, ring, limit)
+        if let Some((slot, frame)) = self.pass_in_place(medium, ring, limit)
             && let Some(At { place, .. }) = &self.at
         {
             let medium: &'m M = medium;
-            let bytes = medium.mapped(ring.geometry.slot(place.generation)).unwrap_or_default();
-            let bytes = bytes.get(to_usize(position)..).unwrap_or_default();
-            if let Some(frame) = head_in(bytes, position, u32::MAX, &ring.geometry)
-                && let Ok(record) = Record::behind(place, &frame, &ring.geometry, bytes)
-            {
-                return Ok(Some(Item::Record(record)));
-            }
-            return Ok(None);
+            let bytes = medium.mapped(slot).unwrap_or_default();
+            let bytes = bytes.get(to_usize(frame.position)..).unwrap_or_default();
+            return match Record::behind(place, &frame, &ring.geometry, bytes) {
+                Ok(record) => Ok(Some(Item::Record(record))),
+                Err(needed) => Err(ReadError::BufferTooSmall { needed }),
+            };
         }
         loop {
             let found = self.find(medium, ring, limit, &mut []).await?;
@@ -159,7 +156,12 @@ impl Reader {
     /// Steps over a record that stands where the reader is, in a medium that is mapped. `None` when anything is unusual: that is
     /// [found](Self::find) in smaller steps.
     #[inline]
-    fn pass_in_place<M: Medium>(&mut self, medium: &M, ring: &Ring, limit: u64) -> Option<u32> {
+    fn pass_in_place<M: Medium>(
+        &mut self,
+        medium: &M,
+        ring: &Ring,
+        limit: u64,
+    ) -> Option<(u32, Frame)> {
         let at = self.at.as_mut()?;
         let place = &mut at.place;
         let is_newest = place.generation == ring.newest.generation;
@@ -167,12 +169,14 @@ impl Reader {
             && self.offset < limit.min(ring.end.offset)
             && place.generation >= ring.oldest
             && (is_newest || at.ends.is_some_and(|ends| place.offset < ends));
-        let segment = medium.mapped(ring.geometry.slot(place.generation)).filter(|_| is_here)?;
+        if !is_here {
+            return None;
+        }
+        let slot = ring.geometry.slot(place.generation);
         let until = ring.until(place.generation);
-        let position = place.position;
-        pass_record(segment, place, until, &ring.geometry)?;
+        let frame = pass_record(medium.mapped(slot)?, place, until, &ring.geometry)?;
         self.offset = place.offset;
-        Some(position)
+        Some((slot, frame))
     }
 
     /// What comes next; the buffer holds a record's frame if it has room. The reader steps over it in [`item`](Self::item).

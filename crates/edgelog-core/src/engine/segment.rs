@@ -317,7 +317,6 @@ async fn frame_through<M: Medium>(
 }
 
 /// What can be a frame in `bytes`, which stand at `position`, with the CRC over them.
-#[inline]
 fn frame_in(
     bytes: &[u8],
     place: &Place,
@@ -326,7 +325,13 @@ fn frame_in(
     geometry: &Geometry,
 ) -> Option<(Frame, Crc)> {
     let frame = head_in(bytes, position, until, geometry)?;
-    let mut crc = place.crc.of_frame(position, frame.header.crc);
+    Some((frame, crc_in(bytes, &frame, place, geometry)?))
+}
+
+/// The CRC over a frame of the segment of `place`, which `bytes` begin with.
+#[inline]
+fn crc_in(bytes: &[u8], frame: &Frame, place: &Place, geometry: &Geometry) -> Option<Crc> {
+    let mut crc = place.crc.of_frame(frame.position, frame.header.crc);
     let (head_len, payload_at) = (frame.head_len(), frame.payload_at(geometry));
     let mut from = 0;
     // Pad bytes are not covered; without them header and payload are taken in at once.
@@ -335,34 +340,36 @@ fn frame_in(
         from = to_usize(payload_at);
     }
     crc.update(bytes.get(from..to_usize(frame.payload_end(geometry)))?);
-    Some((frame, crc))
+    Some(crc)
 }
 
-/// Steps over the record at `place` of a segment that is mapped, if one validates there and ends at or before `until`, and gives its topic:
-/// the quick way over what is most of every log. So little is given that it stays in registers.
+/// Steps over the record at `place` of a segment that is mapped, if one validates there and ends at or before `until`, and gives its
+/// frame: the quick way over what is most of every log.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a frame that goes through memory takes longer than all else besides its CRC"
+)]
 pub(crate) fn pass_record(
     segment: &[u8],
     place: &mut Place,
     until: u32,
     geometry: &Geometry,
-) -> Option<u16> {
+) -> Option<Frame> {
     let bytes = segment.get(to_usize(place.position)..)?;
-    let frame = place.accepted(frame_in(bytes, place, place.position, until, geometry))?;
-    if frame.header.kind != Kind::Record {
+    let frame = head_in(bytes, place.position, until, geometry)?;
+    let crc = crc_in(bytes, &frame, place, geometry)?;
+    let is_valid = crc.is_of_frame(place.epoch, place.offset, frame.header.crc);
+    if !is_valid || frame.header.kind != Kind::Record {
         return None;
     }
     place.pass(&frame);
-    Some(frame.header.topic)
+    Some(frame)
 }
 
 /// What the frame says that `bytes`, which stand at `position`, can be; none of it is verified.
 #[inline]
-pub(crate) fn head_in(
-    bytes: &[u8],
-    position: u32,
-    until: u32,
-    geometry: &Geometry,
-) -> Option<Frame> {
+fn head_in(bytes: &[u8], position: u32, until: u32, geometry: &Geometry) -> Option<Frame> {
     let header = FrameHeader::parse(bytes)?;
     let key_len = bytes.get(to_usize(LONG_HEADER_LEN)).copied().unwrap_or(0);
     Frame::fit(header, key_len, position, until, geometry)

@@ -5,6 +5,7 @@ use crate::types::LogId;
 
 /// The CRC-32C of what `crc` covers and of `bytes` behind it.
 #[cfg(feature = "hardware-crc")]
+#[inline]
 fn append(crc: u32, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc, bytes)
 }
@@ -22,11 +23,6 @@ fn append(crc: u32, bytes: &[u8]) -> u32 {
     digest.update(bytes);
     digest.finalize()
 }
-
-/// Bytes that stand, and are written, as a processor takes them into a CRC at once: it would wait for two halves, and go byte by byte where
-/// they are not aligned.
-#[repr(align(8))]
-struct Words([u8; 12]);
 
 /// A running CRC-32C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,15 +54,24 @@ impl Crc {
     }
 
     /// The CRC of a frame behind its own bytes. Epoch and offset come last, so that they can be found from it, too.
-    #[inline]
     pub(crate) fn finish_frame(&self, epoch: u32, offset: u64) -> u32 {
-        let (lower, upper) = halves(offset);
-        let mut last = Words([0; 12]);
-        put(&mut last.0, 0, &(u64::from(epoch) | u64::from(lower) << 32).to_le_bytes());
-        put(&mut last.0, 8, &upper.to_le_bytes());
+        let mut last = [0; 12];
+        put(&mut last, 0, &epoch.to_le_bytes());
+        put(&mut last, 4, &offset.to_le_bytes());
         let mut crc = *self;
-        crc.update(&last.0);
+        crc.update(&last);
         crc.finish()
+    }
+
+    /// Whether `stored` is the CRC of the frame behind its own bytes.
+    #[inline]
+    pub(crate) fn is_of_frame(&self, epoch: u32, offset: u64, stored: u32) -> bool {
+        if cfg!(feature = "hardware-crc") {
+            // Back from there it is less than to begin the processor's way anew for so few bytes.
+            self.epoch_of_frame(offset, stored) == epoch
+        } else {
+            self.finish_frame(epoch, offset) == stored
+        }
     }
 
     /// The only offset with the upper half of `near` with which a frame of `epoch` has the CRC `stored`: a CRC of four bytes can be
@@ -80,6 +85,7 @@ impl Crc {
     }
 
     /// The only epoch with which a frame of `offset` has the CRC `stored`. It says as little by itself.
+    #[inline]
     pub(crate) fn epoch_of_frame(&self, offset: u64, stored: u32) -> u32 {
         let (lower, upper) = halves(offset);
         let behind_epoch = back_4_bytes(back_4_bytes(!stored) ^ upper) ^ lower;
@@ -98,11 +104,40 @@ const fn halves(offset: u64) -> (u32, u32) {
 }
 
 /// What the CRC register held before it took four zero bytes in.
+#[cfg(not(feature = "hardware-crc"))]
+const fn back_4_bytes(register: u32) -> u32 {
+    back_bits(register, 32)
+}
+
+/// What the CRC register held before it took four zero bytes in.
+#[cfg(feature = "hardware-crc")]
+#[inline]
 fn back_4_bytes(mut register: u32) -> u32 {
+    /// By the register's highest byte.
+    static BACK_8_BITS: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut highest = 0;
+        while highest < 256 {
+            table[highest as usize] = back_bits(highest << 24, 8);
+            highest += 1;
+        }
+        table
+    };
+    for _ in 0..4 {
+        let [.., highest] = register.to_le_bytes();
+        let highest = BACK_8_BITS.get(usize::from(highest)).copied().unwrap_or(0);
+        register = (register << 8) ^ highest;
+    }
+    register
+}
+
+const fn back_bits(mut register: u32, bits: u32) -> u32 {
     const POLYNOMIAL: u32 = 0x82F6_3B78;
-    for _ in 0..32 {
+    let mut bit = 0;
+    while bit < bits {
         let carry = register >> 31;
         register = ((register ^ (POLYNOMIAL * carry)) << 1) | carry;
+        bit += 1;
     }
     register
 }
@@ -141,6 +176,8 @@ mod tests {
             let stored = crc.finish_frame(7, offset);
             assert_eq!(crc.offset_of_frame(7, offset ^ 0xFFF, stored), offset);
             assert_eq!(crc.epoch_of_frame(offset, stored), 7);
+            assert!(crc.is_of_frame(7, offset, stored));
+            assert!(!crc.is_of_frame(8, offset, stored) && !crc.is_of_frame(7, offset + 1, stored));
             assert_ne!(crc.epoch_of_frame(offset + 1, stored), 7);
             assert_ne!(crc.offset_of_frame(8, offset, stored), offset);
             assert_ne!(crc.offset_of_frame(7, offset, stored ^ 1), offset);
