@@ -26,11 +26,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "edgelog-map",
             "edgelog-record",
             "edgelog-uplink",
-            "event-listener",
             "flatbuffers",
             "futures-core",
             "getrandom",
             "rustix",
+            "zstd",
         ],
     ),
     (

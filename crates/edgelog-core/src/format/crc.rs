@@ -114,6 +114,7 @@ const fn back_4_bytes(register: u32) -> u32 {
 #[inline]
 fn back_4_bytes(mut register: u32) -> u32 {
     /// By the register's highest byte.
+    #[expect(clippy::indexing_slicing, reason = "it is done while this is compiled")]
     static BACK_8_BITS: [u32; 256] = {
         let mut table = [0; 256];
         let mut highest = 0;

@@ -78,6 +78,12 @@ impl Files {
         self.open.retain(|open| open.slot != slot);
     }
 
+    /// Closes the slot's file, unless it is yet to be synced.
+    #[cfg(feature = "zstd")]
+    pub(super) fn forget_synced(&mut self, slot: u32) {
+        self.open.retain(|open| open.slot != slot || open.unsynced);
+    }
+
     /// The files that were written since the last sync, with their paths. They count as synced from here on.
     pub(super) fn take_unsynced(&mut self) -> Vec<(PathBuf, Arc<File>)> {
         let mut files = Vec::new();

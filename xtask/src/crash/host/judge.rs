@@ -12,7 +12,7 @@ type Records = BTreeMap<u64, (u32, Name)>;
 
 /// What a log holds.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Found {
+pub(in crate::crash) struct Found {
     records: Records,
     earliest: u64,
     visible: u64,
@@ -23,7 +23,7 @@ pub(super) struct Found {
 
 impl Found {
     /// Reads all of it: one item behind the other from offset 0 to the end.
-    pub(super) fn of(log: &Log) -> Result<Self> {
+    pub(in crate::crash) fn of(log: &Log) -> Result<Self> {
         let status = log.status()?;
         ensure!(status.damaged == 0, "a kill damages nothing, but {status:?}");
         let mut found = Self {
@@ -53,20 +53,33 @@ impl Found {
         }
         Ok(found)
     }
+
+    pub(in crate::crash) fn is_empty(&self) -> bool {
+        self.visible == 0
+    }
+
+    /// Records that are there.
+    pub(in crate::crash) fn count(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(in crate::crash) fn has(&self, offset: u64, record: &(u32, Name)) -> bool {
+        self.records.get(&offset) == Some(record)
+    }
 }
 
 /// One process's life.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Life<'l> {
-    pub(super) run: u32,
+pub(in crate::crash) struct Life<'l> {
+    pub(in crate::crash) run: u32,
     /// Whether some cursors were protected.
-    pub(super) protect: bool,
-    pub(super) lines: &'l [Line],
+    pub(in crate::crash) protect: bool,
+    pub(in crate::crash) lines: &'l [Line],
 }
 
 /// What is known of one log.
-#[derive(Debug, Default)]
-pub(super) struct Judge {
+#[derive(Clone, Debug, Default)]
+pub(in crate::crash) struct Judge {
     /// What it held last.
     last: Found,
     /// Which run each epoch belongs to.
@@ -81,7 +94,7 @@ impl Judge {
     /// # Errors
     ///
     /// The promise that was broken.
-    pub(super) fn life(&mut self, life: &Life<'_>, found: &Found) -> Result<()> {
+    pub(in crate::crash) fn life(&mut self, life: &Life<'_>, found: &Found) -> Result<()> {
         self.kept(life, found)?;
         let told = self.told(life.lines, found)?;
         Self::all_acked(life, found)?;
@@ -129,7 +142,7 @@ impl Judge {
                     let left = self.last.visible;
                     ensure!(*visible == left, "it opened with {visible} records and had {left}");
                 }
-                Line::Committing { .. } => {}
+                Line::Committing { .. } | Line::Failed { .. } => {}
                 Line::Committed { cursor, offset } => {
                     let at = found.cursors.get(cursor).copied();
                     ensure!(at >= Some(*offset), "{line:?}, and it is at {at:?}");
@@ -208,7 +221,7 @@ impl Judge {
     }
 
     /// What the log went through.
-    pub(super) fn figures(&self) -> String {
+    pub(in crate::crash) fn figures(&self) -> String {
         let Found { visible, earliest, .. } = self.last;
         let (epochs, lost) = (self.epochs.len(), self.lost.len());
         format!("{visible} records, {earliest} evicted, {epochs} epochs, {lost} seen and lost")

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 /// A record's name: which run's which thread appended it, and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Name {
-    pub(super) run: u32,
-    pub(super) thread: u32,
-    pub(super) number: u64,
+pub(in crate::crash) struct Name {
+    pub(in crate::crash) run: u32,
+    pub(in crate::crash) thread: u32,
+    pub(in crate::crash) number: u64,
 }
 
 const NAME_LEN: usize = 16;
@@ -19,7 +19,7 @@ const FILL_LEN_MAX: u64 = 240;
 
 impl Name {
     /// Its name, and behind it 0 to 239 bytes that follow from the name: no other bytes are this record's.
-    pub(super) fn payload(&self) -> Vec<u8> {
+    pub(in crate::crash) fn payload(&self) -> Vec<u8> {
         let Self { run, thread, number } = *self;
         let mut bytes = Vec::from(run.to_le_bytes());
         bytes.extend(thread.to_le_bytes());
@@ -46,9 +46,9 @@ impl Name {
 
 /// Checks what is met one behind the other: every offset once, epochs that do not fall, and of each thread one number after the other.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(in crate::crash) struct Order {
     /// The next offset.
-    pub(super) next: u64,
+    pub(in crate::crash) next: u64,
     epoch: u32,
     /// Of each run's thread the next number, and whether it may be a greater one because there was a gap.
     threads: BTreeMap<(u32, u32), (u64, bool)>,
@@ -56,7 +56,7 @@ pub(super) struct Order {
 
 impl Order {
     /// From this offset on.
-    pub(super) const fn from(offset: u64) -> Self {
+    pub(in crate::crash) const fn from(offset: u64) -> Self {
         Self { next: offset, epoch: 0, threads: BTreeMap::new() }
     }
 
@@ -65,7 +65,7 @@ impl Order {
     /// # Errors
     ///
     /// What is wrong with it.
-    pub(super) fn take(&mut self, item: &Item<'_>) -> Result<Option<(u32, Name)>> {
+    pub(in crate::crash) fn take(&mut self, item: &Item<'_>) -> Result<Option<(u32, Name)>> {
         let record = match item {
             Item::Record(record) => record,
             Item::Gap(gap) => {
