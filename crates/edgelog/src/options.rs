@@ -258,7 +258,8 @@ impl Options {
             MountError::NoLog { .. } => OpenError::NotALog { path: directory.to_owned(), files },
             source => OpenError::Mount { path: directory.to_owned(), source },
         })?;
-        engine.medium().set_log(engine.id());
+        let id = engine.id();
+        engine.medium_mut().set_log(id);
         engine.medium().remove_overtaken()?;
         engine.set_full_policy(self.full);
         let retention = Retention::new(self.retain, &mut engine)?;
