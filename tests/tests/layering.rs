@@ -26,12 +26,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "edgelog-map",
             "edgelog-record",
             "edgelog-uplink",
-            "event-listener",
             "flatbuffers",
             "futures-core",
             "getrandom",
             "redb",
             "rustix",
+            "zstd",
         ],
     ),
     (

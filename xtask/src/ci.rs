@@ -8,7 +8,8 @@ use crate::fuzz::{self, FuzzArguments};
 use crate::test::{self, TestArguments};
 use anyhow::Result;
 
-/// Formatting, lints, documentation, all tests (the layering test among them), firmware, 100,000 power cuts, 100 kills, and short
+/// Formatting, lints, documentation, all tests (the layering test among them), firmware, 100,000 power cuts, 100 kills, 4,000 power
+/// cuts under real files with 500 failing file calls, and short
 /// fuzzing and chaos.
 ///
 /// # Errors
@@ -43,6 +44,7 @@ pub fn gate() -> Result<()> {
     firmware::run(&FirmwareArguments::default())?;
     crash::run(&CrashArguments::default())?;
     crash::run(&CrashArguments::short_host())?;
+    crash::run(&CrashArguments::short_files())?;
     fuzz::run(&FuzzArguments::short())?;
     chaos::run(&ChaosArguments::short())
 }

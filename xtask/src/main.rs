@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use xtask::bench::BenchCommand;
 use xtask::chaos::{self, ChaosArguments};
 use xtask::crash::CrashArguments;
+use xtask::crash::files::{self, VoyageArguments};
 use xtask::crash::host::{self, VictimArguments};
 use xtask::firmware::{self, FirmwareArguments};
 use xtask::fuzz::{self, FuzzArguments};
@@ -31,11 +32,14 @@ enum Command {
     Test(TestArguments),
     /// Kill the process and the broker again and again, and count what arrived
     Chaos(ChaosArguments),
-    /// Cut the power in every byte that is programmed or erased, or kill a process again and again, and check the promises
+    /// Cut the power in every byte that is programmed or erased, kill a process again and again, or let its file calls fail, and check the promises
     Crash(CrashArguments),
     /// The process that `crash --host` kills
     #[command(hide = true)]
     CrashVictim(VictimArguments),
+    /// The process whose file calls `crash --files` lets fail
+    #[command(hide = true)]
+    CrashVoyage(VoyageArguments),
     /// Look for inputs that break the engine
     Fuzz(FuzzArguments),
     /// Build the crates for microcontrollers, and measure what they take there
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::CrashVictim(arguments) => host::live(&arguments),
+        Command::CrashVoyage(arguments) => files::sail(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Firmware(arguments) => firmware::run(&arguments),
         Command::Bench(command) => command.run(),

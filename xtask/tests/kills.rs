@@ -22,6 +22,12 @@ fn a_record_that_is_told_as_durable_before_it_is_written_is_found() {
 }
 
 #[test]
+fn a_batched_record_that_is_told_as_durable_before_its_batch_is_synced_is_found() {
+    let said = planted("early-batch");
+    assert!(said.contains("Acked") && said.contains("there is None"), "{said}");
+}
+
+#[test]
 fn a_record_that_is_missing_in_the_middle_is_found() {
     let said = planted("skipped-number");
     assert!(said.contains("is due"), "{said}");

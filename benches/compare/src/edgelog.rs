@@ -2,7 +2,7 @@
 
 use crate::store::{Plan, Purpose, Seen, Store};
 use anyhow::{Context, Result, bail};
-use edgelog::{Event, Item, Log, Options, Reader, Start, View};
+use edgelog::{Durability, Event, Item, Log, Options, Reader, Start, View};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const LOOK: usize = 256;
 pub(crate) struct Edgelog {
     log: Option<Log>,
     folder: PathBuf,
-    is_durable: bool,
+    durability: Durability,
 }
 
 impl Edgelog {
@@ -41,26 +41,21 @@ impl Store for Edgelog {
             Purpose::Reading => None,
             Purpose::Visible | Purpose::Durable => Some(open(plan.folder, plan.bytes)?),
         };
-        let is_durable = plan.purpose == Purpose::Durable;
-        Ok(Self { log, folder: plan.folder.to_owned(), is_durable })
+        let durability = match plan.purpose {
+            Purpose::Durable => Durability::Durable,
+            Purpose::Visible | Purpose::Reading => Durability::Visible,
+        };
+        Ok(Self { log, folder: plan.folder.to_owned(), durability })
     }
 
     fn append(&self, record: &[u8]) -> Result<()> {
-        let log = self.log()?;
-        log.append(TOPIC, &Event::new(record))?;
-        if self.is_durable {
-            log.sync()?;
-        }
+        self.log()?.append_as(self.durability, TOPIC, &Event::new(record))?;
         Ok(())
     }
 
     fn append_all(&self, records: &[&[u8]]) -> Result<()> {
-        let log = self.log()?;
         let events: Vec<_> = records.iter().map(|record| Event::new(record)).collect();
-        log.append_batch(TOPIC, &events)?;
-        if self.is_durable {
-            log.sync()?;
-        }
+        self.log()?.append_batch_as(self.durability, TOPIC, &events)?;
         Ok(())
     }
 
@@ -114,6 +109,53 @@ fn see(seen: &mut Seen, item: &Item<'_>) -> Result<()> {
         Item::Gap(gap) => bail!("records are gone: {gap:?}"),
     }
     Ok(())
+}
+
+/// Leaves behind a log with so many segments in use, and gives the offset where the newest two of them begin.
+pub(crate) fn fill_segments(folder: &Path, records: &[&[u8]], segments: u64) -> Result<u64> {
+    let log = open(folder, segments * u64::from(SEGMENT_BYTES))?;
+    // Where each segment begins, nearly.
+    let mut begins = vec![0];
+    for records in records.chunks(LOOK).cycle() {
+        let used = log.status()?.segments;
+        if used > begins.len() as u64 {
+            begins.push(log.status()?.visible.saturating_sub(LOOK as u64));
+        }
+        if used >= segments {
+            log.sync()?;
+            return begins.iter().rev().nth(1).copied().context("there are not two segments");
+        }
+        let events: Vec<_> = records.iter().map(|record| Event::new(record)).collect();
+        log.append_batch(TOPIC, &events)?;
+    }
+    bail!("there are no records")
+}
+
+/// Compresses so many segments of a log, and gives their bytes before and after.
+pub(crate) fn compress(folder: &Path, level: i32, segments: u64) -> Result<(u64, u64)> {
+    let log = Options::new().compress(level).open(folder)?;
+    loop {
+        let done = log.compression().context("it is off")?;
+        if let Some(failure) = done.failure {
+            bail!(failure);
+        }
+        if done.segments >= segments {
+            return Ok((done.plain_bytes, done.packed_bytes));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Reads a log's records from one offset up to another, as another process does, and gives how many there were.
+pub(crate) fn read_until(folder: &Path, from: u64, until: u64) -> Result<u64> {
+    let mut view = View::open(folder, Start::Offset(from))?;
+    let mut seen = Seen::default();
+    while view.offset() < until
+        && let Some(item) = view.next()?
+    {
+        see(&mut seen, &item)?;
+    }
+    Ok(view.offset() - from)
 }
 
 /// A log that threads of one process use to tell each other things.

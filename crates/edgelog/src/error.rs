@@ -119,6 +119,19 @@ pub enum OpenError {
     },
     /// The options ask for sizes that cannot be, or that this existing log does not have.
     Sizes(String),
+    /// The name cannot be that of a log in a store.
+    BadName(String),
+    /// The folder is that of a store and not of a log.
+    IsAStore {
+        /// The store's directory.
+        path: PathBuf,
+        /// The names of its logs, each in a folder of its own.
+        logs: Vec<String>,
+    },
+    /// The folder is that of a log and not of a store.
+    NotAStore(PathBuf),
+    /// The store's budget has no room for a new log's first segment.
+    Full(PathBuf),
     /// The system gives no random number for the id of a new log.
     NoRandomId(String),
     /// A file operation failed.
@@ -166,6 +179,26 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             Self::Sizes(what) => f.write_str(what),
+            Self::BadName(name) => write!(
+                f,
+                "a log in a store cannot be named {name:?}: use 1 to 64 letters, digits, '-', '_' or '.', with no '.' at the beginning, and not 'lock'"
+            ),
+            Self::IsAStore { path, logs } => write!(
+                f,
+                "{} is a store and not a log: give the folder of one of its logs ({})",
+                path.display(),
+                logs.join(", ")
+            ),
+            Self::NotAStore(path) => write!(
+                f,
+                "{} holds the segments of a log, so it cannot be a store: open it as a log, or choose another folder",
+                path.display()
+            ),
+            Self::Full(path) => write!(
+                f,
+                "the store's budget has no room for the first segment of {}: let other logs give some up, or open the store with a larger budget",
+                path.display()
+            ),
             Self::NoRandomId(why) => write!(f, "the system gives no random log id: {why}"),
             Self::File(error) => error.fmt(f),
             Self::Mount { path, source } => write!(f, "cannot open {}: {source}", path.display()),

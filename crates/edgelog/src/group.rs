@@ -18,6 +18,8 @@ pub(crate) struct Group {
 #[derive(Debug, Default)]
 struct State {
     is_led: bool,
+    /// Whether others shared the last sync.
+    is_shared: bool,
     begun: u64,
     waiting: Vec<Waiting>,
     places: u64,
@@ -80,8 +82,13 @@ impl Group {
             state.leave(place);
         }
         state.is_led = true;
+        let is_shared = state.is_shared;
         drop(state);
         let mut led = Led { group: self, durable: None };
+        if is_shared {
+            // Those who shared the last sync were just woken: they get to append first, and share this one too. Who is alone does not wait.
+            thread::yield_now();
+        }
         let durable = lead()?;
         led.durable = Some(durable);
         Ok(durable)
@@ -121,6 +128,12 @@ impl Group {
     #[cfg(test)]
     pub(crate) fn begun(&self) -> u64 {
         self.state().begun
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.state().waiting.len()
     }
 
     fn has_reached(&self, below: u64, sync: u64) -> bool {
@@ -163,16 +176,19 @@ impl Drop for Led<'_> {
             group.durable.fetch_max(durable, Ordering::Release);
         }
         let has_failed = self.durable.is_none();
-        let mut has_next = false;
+        let (mut is_shared, mut has_next) = (false, false);
         let is_woken = |it: &mut Waiting| {
-            has_failed || group.has_reached(it.below, it.place.sync) || {
-                // Of the others one is enough to lead the next.
-                let is_next = !has_next && matches!(it.wake, Wake::Thread(_));
-                has_next |= is_next;
-                is_next
+            if has_failed || group.has_reached(it.below, it.place.sync) {
+                is_shared = true;
+                return true;
             }
+            // Of the others one is enough to lead the next.
+            let is_next = !has_next && matches!(it.wake, Wake::Thread(_));
+            has_next |= is_next;
+            is_next
         };
         let woken: Vec<_> = state.waiting.extract_if(.., is_woken).collect();
+        state.is_shared = is_shared;
         drop(state);
         // Without the lock, which they take next.
         for Waiting { wake, .. } in woken {

@@ -20,6 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Each append says how durable it is to be ([`Durability`]), and [`Log::durable`] is what a thread can wait for and a task can await.
+//!
 //! One process owns a log (a lock file says which); any number of others may read it through a [`View`], which also opens an image that was
 //! pulled from a flash chip:
 //!
@@ -74,12 +76,16 @@ mod log;
 mod maps;
 mod options;
 mod owned;
+mod packed;
+#[cfg(feature = "zstd")]
+mod packer;
 mod reader;
 mod recent;
 mod retention;
 mod schema;
 mod ship;
 mod source;
+mod store;
 #[cfg(feature = "stream")]
 pub mod stream;
 mod sync;
@@ -102,7 +108,10 @@ pub use event::{Event, InPlace, Payload, Start, now_ms};
 pub use log::{Log, Status};
 pub use options::Options;
 pub use owned::{Items, OwnedItem, OwnedRecord};
-pub use reader::Reader;
+#[cfg(feature = "zstd")]
+pub use packer::Compression;
+pub use reader::{Reader, Ready};
 pub use schema::{EventError, ReadEvent, TopicSchema};
 pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};
+pub use store::{Store, StoreLogStatus, StoreOptions, StoreStatus};
 pub use view::View;

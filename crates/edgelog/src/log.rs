@@ -7,10 +7,15 @@ use crate::error::{AppendError, ReadError};
 use crate::event::{Event, Payload, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
+#[cfg(feature = "zstd")]
+use crate::packer::{Compression, Packer};
 use crate::reader::Reader;
 use crate::recent::Recent;
 use crate::retention::When;
 use crate::schema::{Schemas, TopicSchema};
+use crate::store::Member;
+#[cfg(feature = "zstd")]
+use crate::sync::OnceLock;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, MutexGuard};
 use crate::writer::Writer;
@@ -40,6 +45,9 @@ struct Shared {
     committer: Arc<Committer>,
     /// Ends its thread before the engine goes.
     _writer: Writer,
+    /// The same.
+    #[cfg(feature = "zstd")]
+    packer: OnceLock<Packer>,
     recent: Recent,
     /// Rung when something was appended.
     appended: Bell,
@@ -48,6 +56,8 @@ struct Shared {
     directory: PathBuf,
     record_bytes_max: usize,
     schemas: Schemas,
+    /// Of a log in a store.
+    member: Option<Member>,
     _lock: OwnerLock,
 }
 
@@ -89,17 +99,34 @@ impl Waker {
     }
 }
 
+/// A log that is not kept open.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakLog(Weak<Shared>);
+
+impl WeakLog {
+    pub(crate) fn upgrade(&self) -> Option<Log> {
+        Some(Log { shared: self.0.upgrade()? })
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
 impl Log {
     pub(crate) fn new(
         committer: Committer,
         lock: OwnerLock,
         directory: PathBuf,
         record_bytes_max: usize,
+        member: Option<Member>,
     ) -> io::Result<Self> {
         let committer = Arc::new(committer);
         let recent = Recent::new(committer.engine().visible());
         let shared = Shared {
             _writer: Writer::start(Arc::clone(&committer))?,
+            #[cfg(feature = "zstd")]
+            packer: OnceLock::new(),
             committer,
             recent,
             appended: Bell::default(),
@@ -107,9 +134,33 @@ impl Log {
             directory,
             record_bytes_max,
             schemas: Schemas::default(),
+            member,
             _lock: lock,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Arc::new(shared);
+        if let Some(member) = &shared.member {
+            member.join(WeakLog(Arc::downgrade(&shared)));
+        }
+        Ok(Self { shared })
+    }
+
+    /// Begins to compress what is sealed. To be called before anybody else has the log.
+    #[cfg(feature = "zstd")]
+    pub(crate) fn compressing(self, level: Option<i32>) -> io::Result<Self> {
+        if let Some(level) = level {
+            let committer = Arc::clone(&self.shared.committer);
+            let packer = Packer::start(committer, &self.shared.directory, level)?;
+            // There is none yet.
+            let _ = self.shared.packer.set(packer);
+        }
+        Ok(self)
+    }
+
+    /// What [compressing](crate::Options::compress) did since the log was opened; `None` when it is off.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub fn compression(&self) -> Option<Compression> {
+        self.shared.packer.get().map(Packer::done)
     }
 
     /// Appends an event to `topic`, which is created when it is new, and gives the record's offset. As
@@ -202,7 +253,7 @@ impl Log {
     }
 
     /// Appends an event whose payload must be a finished FlatBuffer with the root `T`, a type that `flatc` generated, bare or in an
-    /// envelope. Otherwise as [`append`](Self::append). Costs one verification more.
+    /// envelope. Otherwise as [`append`](Self::append): [`durable`](Self::durable) waits for more. Costs one verification more.
     ///
     /// # Errors
     ///
@@ -242,8 +293,8 @@ impl Log {
         let (class, key, bytes) = (event.class, event.key, payload.len());
         // Asked once: who joins after that finds the event in the files.
         let is_followed = self.shared.recent.is_followed();
-        let mut engine = self.engine();
-        let stored = engine.topic(topic).and_then(|topic| {
+        let (engine, stored) = self.with_room(|engine| {
+            let topic = engine.topic(topic)?;
             let mut composed = Vec::new();
             let write = |bytes: &mut [u8]| {
                 payload.write(bytes);
@@ -268,24 +319,61 @@ impl Log {
         topic: &str,
         events: impl Iterator<Item = Event<'e>>,
     ) -> Result<Range<u64>, AppendError> {
-        let mut engine = self.engine();
-        let mut bytes = 0;
-        let stored = engine.topic(topic).and_then(|topic| {
-            let events: Vec<_> = events
-                .map(|Event { class, key, payload }| {
-                    bytes += payload.len();
-                    edgelog_core::Event { topic, class, key, payload }
-                })
-                .collect();
-            let offsets = engine.append_batch(&events, now_ms())?;
+        let (mut events, mut batch, mut bytes) = (events, Vec::new(), 0);
+        let (engine, stored) = self.with_room(|engine| {
+            let topic = engine.topic(topic)?;
+            // At the first try.
+            batch.extend(events.by_ref().map(|Event { class, key, payload }| {
+                bytes += payload.len();
+                edgelog_core::Event { topic, class, key, payload }
+            }));
+            let offsets = engine.append_batch(&batch, now_ms())?;
             if self.shared.recent.is_followed() {
-                let records = events.iter().zip(offsets.clone());
+                let records = batch.iter().zip(offsets.clone());
                 let records = records.map(|(event, offset)| engine.as_read(event, offset));
                 self.shared.recent.keep(records);
             }
             Ok(offsets)
         });
         self.stored(engine, stored, durability, bytes)
+    }
+
+    /// Calls the engine for something that may need a segment. In a store it is tried again as long as room can be made for one.
+    fn with_room<T>(
+        &self,
+        mut call: impl FnMut(&mut Engine) -> Result<T, AppendError>,
+    ) -> (MutexGuard<'_, Engine>, Result<T, AppendError>) {
+        let mut engine = self.engine();
+        let Some(member) = &self.shared.member else {
+            let done = call(&mut engine);
+            return (engine, done);
+        };
+        loop {
+            let refusals = member.share().refusals();
+            let done = call(&mut engine);
+            let is_refused = matches!(done, Err(AppendError::Full | AppendError::Medium(_)));
+            if !is_refused || member.share().refusals() == refusals || engine.is_poisoned() {
+                return (engine, done);
+            }
+            let bytes = engine.extent().geometry().segment_size().into();
+            // Room is made with one log's lock at a time.
+            drop(engine);
+            let made = member.make_room(bytes);
+            engine = self.engine();
+            match made {
+                Ok(true) => {}
+                Ok(false) => return (engine, Err(AppendError::Full)),
+                Err(error) => return (engine, Err(error)),
+            }
+        }
+    }
+
+    /// Gives up the oldest segment, if the full policy lets it go; whether one went.
+    pub(crate) fn evict(&self) -> Result<bool, AppendError> {
+        let mut engine = self.engine();
+        let evicted = engine.evict();
+        let evicted = evicted.map_err(|error| self.committer().explained(&engine, error))?;
+        Ok(evicted.is_some())
     }
 
     /// Lets go of the engine, tells those who write and those who wait, and returns when what `durability` says holds.
@@ -353,8 +441,7 @@ impl Log {
         if name == UPLINK_CURSOR {
             return Err(AppendError::Reserved { what: Part::Cursor });
         }
-        let mut engine = self.engine();
-        let cursor = engine.cursor(name, start);
+        let (engine, cursor) = self.with_room(|engine| engine.cursor(name, start));
         // A segment may have begun, behind records that were given up.
         self.shared.recent.show(engine.visible());
         cursor.map_err(|error| self.committer().explained(&engine, error))
@@ -366,12 +453,14 @@ impl Log {
     ///
     /// [`AppendError`]; the cursor then holds in memory at the most.
     pub fn commit(&self, cursor: CursorId, offset: u64) -> Result<(), AppendError> {
-        let mut engine = self.engine();
-        // What was not acknowledged must not be passed over: this one cursor is moved by Kafka alone.
-        if engine.cursors().iter().any(|known| known.id == cursor && known.name == UPLINK_CURSOR) {
-            return Err(AppendError::Reserved { what: Part::Cursor });
-        }
-        let committed = engine.commit(cursor, offset, 0);
+        let (engine, committed) = self.with_room(|engine| {
+            // What was not acknowledged must not be passed over: this one cursor is moved by Kafka alone.
+            let is_uplinks = |known: &Cursor| known.id == cursor && known.name == UPLINK_CURSOR;
+            if engine.cursors().iter().any(is_uplinks) {
+                return Err(AppendError::Reserved { what: Part::Cursor });
+            }
+            engine.commit(cursor, offset, 0)
+        });
         // As above.
         self.shared.recent.show(engine.visible());
         committed.map_err(|error| self.committer().explained(&engine, error))

@@ -3,10 +3,11 @@
 use crate::commit::Committer;
 use crate::error::{FileError, OpenError};
 use crate::event::now_ms;
-use crate::file::{FileMedium, Stored};
+use crate::file::{FileMedium, Stored, stored_bytes};
 use crate::lock::OwnerLock;
 use crate::log::Log;
 use crate::retention::{Limits, Retention};
+use crate::store::{Member, store_at};
 use crate::writer::Orders;
 use edgelog_core::{FullPolicy, Geometry, LogId, MountError};
 use std::fs;
@@ -42,6 +43,9 @@ pub struct Options {
     chip: Option<(u32, u8)>,
     record_bytes_max: u32,
     batch: (Duration, u64),
+    /// Zstd's level.
+    #[cfg(feature = "zstd")]
+    compress: Option<i32>,
     full: FullPolicy,
     retain: Limits,
 }
@@ -75,6 +79,8 @@ impl Options {
             chip: None,
             record_bytes_max: RECORD_BYTES_MAX_DEFAULT,
             batch: (BATCH_AFTER_DEFAULT, BATCH_BYTES_DEFAULT),
+            #[cfg(feature = "zstd")]
+            compress: None,
             full: FullPolicy::Refuse,
             retain: Limits { bytes: None, age: None, segments: None },
         }
@@ -130,6 +136,28 @@ impl Options {
         self
     }
 
+    /// Keeps segments compressed with zstd at `level`, once they are sealed; the newest two stay as they are. Levels are zstd's: 1 is fast, 3 is
+    /// zstd's own default, 19 small and slow; 0 counts as 3, and others as the nearest there is. Default: off. Not stored: what is compressed is read
+    /// whatever this says, and nothing is decompressed when it is off again.
+    ///
+    /// A thread compresses one segment after the other in blocks of 64 KiB, reads back what it wrote, and only then removes the plain file; it
+    /// needs room for one more compressed segment. [`Log::compression`] tells how far it got.
+    ///
+    /// **What it costs readers.** A compressed segment is not mapped: a reader that was zero-copy copies there, and keeps some 300 KB more.
+    /// Looking for an offset or a time costs one block for each segment that is looked at. A flipped bit on the
+    /// disk takes the records of its block, not one record; they are a gap, as all damage is.
+    ///
+    /// **What it saves.** The [budget](Self::budget_bytes) and [`retain_bytes`](Self::retain_bytes) count plain bytes: a log by itself holds as much
+    /// as before in less space on the disk. A [`Store`](crate::Store)'s budget counts what the files take: logs in it hold
+    /// more, if their own budgets are larger than the store's. A segment that is recycled takes a whole file again, which on a
+    /// disk that others filled may be refused until there is room.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub const fn compress(mut self, level: i32) -> Self {
+        self.compress = Some(level);
+        self
+    }
+
     /// What a full log does, and what retention may give up. Default: [`FullPolicy::Refuse`]. It is not stored: say it at each opening,
     /// or later with [`Log::set_full_policy`].
     #[must_use]
@@ -180,7 +208,15 @@ impl Options {
     ///
     /// [`OpenError`]; nothing that was in the folder has been changed.
     pub fn open(&self, directory: impl AsRef<Path>) -> Result<Log, OpenError> {
-        let directory = directory.as_ref();
+        self.open_as(directory.as_ref(), None)
+    }
+
+    /// Opens one of a store's logs.
+    pub(crate) fn open_in_store(&self, path: &Path, member: Member) -> Result<Log, OpenError> {
+        self.open_as(path, Some(member))
+    }
+
+    fn open_as(&self, directory: &Path, member: Option<Member>) -> Result<Log, OpenError> {
         fs::create_dir_all(directory)
             .map_err(|error| FileError::new("create the folder", directory, error))?;
         let lock = OwnerLock::take(directory)?;
@@ -190,10 +226,26 @@ impl Options {
         if stored.is_none() && data {
             return Err(found.refusal(directory));
         }
-        let geometry = self.geometry(stored)?;
-        let medium = FileMedium::new(directory, geometry, Some(lock.file()?)).beginning_at(first);
+        if files == 0
+            && member.is_none()
+            && let Some(store) = store_at(directory)
+        {
+            return Err(store);
+        }
+        let budget = member.as_ref().map_or(BUDGET_BYTES_DEFAULT, Member::budget);
+        let geometry = self.geometry(stored, budget)?;
+        let mut medium =
+            FileMedium::new(directory, geometry, Some(lock.file()?)).beginning_at(first);
         medium.mend_lengths()?;
         medium.remove_unfinished()?;
+        if let Some(member) = &member {
+            member.share().set_files(stored_bytes(directory)?);
+            medium = medium.sharing(member.share().clone());
+            let segment = u64::from(geometry.segment_size());
+            if stored.is_none() && !member.make_room(segment).unwrap_or(false) {
+                return Err(OpenError::Full(directory.to_owned()));
+            }
+        }
         let buffer_len = self.record_bytes_max.max(RECORD_BYTES_MAX_MIN);
         let buffer_len = usize::try_from(buffer_len).unwrap_or(usize::MAX);
         let buffer = vec![0; buffer_len];
@@ -207,22 +259,24 @@ impl Options {
             source => OpenError::Mount { path: directory.to_owned(), source },
         })?;
         engine.medium().set_log(engine.id());
+        engine.medium().remove_overtaken()?;
         engine.set_full_policy(self.full);
         let retention = Retention::new(self.retain, &mut engine)?;
         let (after, bytes) = self.batch;
         let committer = Committer::new(engine, Orders::new(after, bytes), retention);
-        let opened = Log::new(committer, lock, directory.to_owned(), buffer_len);
-        Ok(opened
-            .map_err(|error| FileError::new("start the writer thread of", directory, error))?)
+        let opened = Log::new(committer, lock, directory.to_owned(), buffer_len, member);
+        #[cfg(feature = "zstd")]
+        let opened = opened.and_then(|log| log.compressing(self.compress));
+        Ok(opened.map_err(|error| FileError::new("start a thread for", directory, error))?)
     }
 
-    fn geometry(&self, stored: Option<Geometry>) -> Result<Geometry, OpenError> {
+    fn geometry(&self, stored: Option<Geometry>, budget: u64) -> Result<Geometry, OpenError> {
         if let Some(stored) = stored {
             self.check_against(&stored)?;
             return Ok(stored);
         }
         let segment = self.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
-        let budget = self.budget_bytes.unwrap_or(BUDGET_BYTES_DEFAULT);
+        let budget = self.budget_bytes.unwrap_or(budget);
         let count = u32::try_from(budget / u64::from(segment.max(1))).unwrap_or(u32::MAX);
         let (word, erased) = self.chip.unwrap_or((1, 0x00));
         Geometry::new(segment, count, word, erased).map_err(|error| {

@@ -1,5 +1,6 @@
 //! Reading in the owner's process.
 
+use crate::bell::Place;
 use crate::error::ReadError;
 use crate::event::Start;
 use crate::file::FileMedium;
@@ -7,9 +8,11 @@ use crate::log::Log;
 use crate::recent::Held;
 use crate::sync::thread;
 use edgelog_core::{Extent, Item, Medium};
-use event_listener::EventListener;
 use std::cell::Cell;
-use std::time::Duration;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 /// Reads a log in order, from where it started, for as long as there is something. It keeps the log open.
 ///
@@ -25,6 +28,8 @@ pub struct Reader {
     files: Option<Files>,
     /// Records since it last waited.
     batch: Cell<u32>,
+    /// When it was last woken.
+    woken: Cell<Option<Instant>>,
 }
 
 /// Where a reader is in the log's files.
@@ -38,16 +43,24 @@ struct Files {
     buffer: Vec<u8>,
 }
 
-/// How long a reader sleeps that has found more than one record since it last waited: more are likely to come, and who is asleep
-/// by himself need not be woken. Waking costs more than a hundred records.
-const REST: Duration = Duration::from_micros(250);
+/// How long a reader sleeps in a burst before it looks again. Who is asleep by himself need not be woken, which would cost those who
+/// append as much as a hundred records.
+const REST: Duration = Duration::from_micros(300);
+/// So often, when it has found more than one record since it last waited. Then it asks to be woken.
+const RESTS: u32 = 3;
 
 impl Reader {
     pub(crate) fn start(log: Log, start: Start) -> Result<Self, ReadError> {
         // Before the offset is known: what is appended behind it is kept.
         log.recent().join();
-        let mut reader =
-            Self { log, offset: 0, held: Held::default(), files: None, batch: Cell::new(0) };
+        let mut reader = Self {
+            log,
+            offset: 0,
+            held: Held::default(),
+            files: None,
+            batch: Cell::new(0),
+            woken: Cell::new(None),
+        };
         reader.offset = {
             let mut engine = reader.log.engine();
             match start {
@@ -108,38 +121,55 @@ impl Reader {
 
     /// Waits until there is something to read or the time is over; true when there is.
     ///
-    /// Whoever waits is woken at once by what comes after a quiet time. In a burst of records he gets them some hundred at a time: up to
-    /// a quarter of a millisecond later, which costs those who append nothing.
+    /// What comes after a quiet time wakes whoever waits at once. In a burst he gets many records at a time, each at most some 0.4 ms later,
+    /// which costs those who append nothing.
     #[must_use]
     pub fn wait(&self, timeout: Duration) -> bool {
         if self.is_ready() {
             return true;
         }
-        let is_burst = self.batch.take() > 1;
-        let rest = if is_burst { REST.min(timeout) } else { Duration::ZERO };
-        if is_burst {
-            thread::sleep(rest);
+        let now = Instant::now();
+        let deadline = now.checked_add(timeout);
+        let left =
+            || deadline.map_or(timeout, |until| until.saturating_duration_since(Instant::now()));
+        let rests = match self.woken.get() {
+            _ if self.batch.take() > 1 => RESTS,
+            Some(woken) if now.saturating_duration_since(woken) < REST => 1,
+            _ => 0,
+        };
+        for _ in 0..rests {
+            thread::sleep(REST.min(left()));
+            if self.is_ready() {
+                return true;
+            }
         }
-        self.log.appended().wait(timeout.saturating_sub(rest), || self.is_ready())
+        let is_ready = self.log.appended().wait(left(), || self.is_ready());
+        self.woken.set(Some(Instant::now()));
+        is_ready
     }
 
     /// Waits, without a thread, until there is something to read: [`next`](Self::next) then lends it without a copy. It may be dropped at
     /// any time, and needs no particular runtime.
-    pub async fn ready(&mut self) {
-        while let Some(listener) = self.listen() {
-            listener.await;
-        }
-    }
-
-    /// To hear of what is appended next; nothing while there is something to read.
-    pub(crate) fn listen(&self) -> Option<EventListener> {
-        self.log.appended().listen(|| self.is_ready())
+    pub fn ready(&mut self) -> Ready<'_> {
+        Ready { reader: self, place: None }
     }
 
     /// One copied item after the other, without end.
     #[cfg(feature = "stream")]
     pub const fn into_stream(self) -> crate::stream::Items {
         crate::stream::Items::new(self)
+    }
+
+    /// As [`Bell::poll`](crate::bell::Bell::poll).
+    pub(crate) fn poll_ready(&self, place: &mut Option<Place>, context: &Context<'_>) -> Poll<()> {
+        self.log.appended().poll(place, context, || self.is_ready())
+    }
+
+    /// Nobody waits there any more.
+    pub(crate) fn leave(&self, place: Option<Place>) {
+        if let Some(place) = place {
+            self.log.appended().leave(place);
+        }
     }
 
     fn is_ready(&self) -> bool {
@@ -150,6 +180,30 @@ impl Reader {
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset
+    }
+}
+
+/// Ready when there is something to read; [`Reader::ready`] gives it.
+#[derive(Debug)]
+#[must_use = "it waits for nothing unless it is awaited"]
+pub struct Ready<'r> {
+    reader: &'r mut Reader,
+    /// Where it waits.
+    place: Option<Place>,
+}
+
+impl Future for Ready<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Self { reader, place } = self.get_mut();
+        reader.poll_ready(place, context)
+    }
+}
+
+impl Drop for Ready<'_> {
+    fn drop(&mut self) {
+        self.reader.leave(self.place.take());
     }
 }
 

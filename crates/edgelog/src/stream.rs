@@ -1,11 +1,10 @@
 //! A reader as a stream, for whatever runs it.
 
+use crate::bell::Place;
 use crate::error::ReadError;
 use crate::owned::OwnedItem;
 use crate::reader::Reader;
-use event_listener::EventListener;
 use futures_core::Stream;
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -17,19 +16,13 @@ use std::task::{Context, Poll};
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct Items {
     reader: Reader,
-    /// While there is nothing to read.
-    waiting: Option<EventListener>,
+    /// Where it waits.
+    place: Option<Place>,
 }
 
 impl Items {
     pub(crate) const fn new(reader: Reader) -> Self {
-        Self { reader, waiting: None }
-    }
-
-    /// The reader, which goes on behind the last item.
-    #[must_use]
-    pub fn into_reader(self) -> Reader {
-        self.reader
+        Self { reader, place: None }
     }
 }
 
@@ -37,19 +30,20 @@ impl Stream for Items {
     type Item = Result<OwnedItem, ReadError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { reader, waiting } = self.get_mut();
+        let Self { reader, place } = self.get_mut();
         loop {
-            if let Some(listener) = waiting {
-                match Pin::new(listener).poll(context) {
-                    Poll::Ready(()) => *waiting = None,
-                    Poll::Pending => return Poll::Pending,
-                }
+            if let Some(item) = reader.next().transpose() {
+                return Poll::Ready(Some(item.map(OwnedItem::from)));
             }
-            match reader.next() {
-                Ok(None) => *waiting = reader.listen(),
-                Ok(Some(item)) => return Poll::Ready(Some(Ok(item.into()))),
-                Err(error) => return Poll::Ready(Some(Err(error))),
+            if reader.poll_ready(place, context).is_pending() {
+                return Poll::Pending;
             }
         }
+    }
+}
+
+impl Drop for Items {
+    fn drop(&mut self) {
+        self.reader.leave(self.place.take());
     }
 }

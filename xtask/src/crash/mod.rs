@@ -1,6 +1,7 @@
 //! `cargo xtask crash`: the power is cut in every byte of every program and erase, and the promises are checked. With `--host` a
-//! process that uses the log is killed instead.
+//! process that uses the log is killed instead, with `--files` the power is cut under its files, and its file calls fail.
 
+pub mod files;
 pub mod host;
 
 use anyhow::{Result, bail, ensure};
@@ -28,6 +29,12 @@ pub struct CrashArguments {
     /// Kill a process of many threads again and again instead
     #[arg(long, conflicts_with_all = ["states", "disk", "nor", "case"])]
     pub host: bool,
+    /// Cut the power under the files of a process instead, at each of its calls, and let each call fail
+    #[arg(long, conflicts_with_all = ["host", "disk", "nor", "case"])]
+    pub files: bool,
+    /// With --files: how many calls fail; one for 8 states if it is not said
+    #[arg(long, value_name = "N", requires = "files")]
+    pub faults: Option<u64>,
     /// How often the process is killed
     #[arg(long, default_value_t = KILLS, value_name = "N", requires = "host")]
     pub kills: u32,
@@ -40,8 +47,19 @@ pub struct CrashArguments {
 impl Default for CrashArguments {
     fn default() -> Self {
         let (states, kills) = (STATES, KILLS);
-        let (disk, nor, host) = (false, false, false);
-        Self { states, seed: 1, disk, nor, case: None, host, kills, plant: None }
+        let (disk, nor, host, files) = (false, false, false, false);
+        Self {
+            states,
+            seed: 1,
+            disk,
+            nor,
+            case: None,
+            host,
+            files,
+            faults: None,
+            kills,
+            plant: None,
+        }
     }
 }
 
@@ -51,6 +69,12 @@ impl CrashArguments {
     pub fn short_host() -> Self {
         Self { host: true, kills: KILLS_SHORT, ..Self::default() }
     }
+
+    /// Enough power cuts under files, and failing calls, to see that nothing is broken, in a minute.
+    #[must_use]
+    pub fn short_files() -> Self {
+        Self { files: true, states: STATES_FILES, ..Self::default() }
+    }
 }
 
 /// As many as the design asks of the gate.
@@ -58,6 +82,8 @@ const STATES: u64 = 100_000;
 /// Some minutes.
 const KILLS: u32 = 1000;
 const KILLS_SHORT: u32 = 100;
+/// Each is read some times as a whole.
+const STATES_FILES: u64 = 4000;
 
 /// A bug to plant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,14 +91,18 @@ const KILLS_SHORT: u32 = 100;
 pub enum Bug {
     /// Flash silently leaves out the last word of some programs
     DroppedWord,
-    /// Disks make nothing durable when they say so
+    /// Disks, those of --files too, make nothing durable when they say so
     LyingSync,
     /// A batch that was cut is there without its first record
     HeadlessBatch,
     /// The oldest segment is erased although the policy keeps it
     GreedyRing,
-    /// With --host: records are told as durable before a sync
+    /// With --host or --files: records are told as durable before a sync
     EarlyAck,
+    /// With --host: batched records are told as durable before their batch is synced
+    EarlyBatch,
+    /// With --files: calls that are to fail do nothing, and tell that all is well
+    LostCall,
     /// With --host: a thread leaves out one of its records now and then
     SkippedNumber,
     /// With --host: cursors are told as durable before they are committed
@@ -87,7 +117,11 @@ impl Bug {
             Self::LyingSync => Some(Plant::LyingSync),
             Self::HeadlessBatch => Some(Plant::HeadlessBatch),
             Self::GreedyRing => Some(Plant::GreedyRing),
-            Self::EarlyAck | Self::SkippedNumber | Self::EarlyCommit => None,
+            Self::EarlyAck
+            | Self::EarlyBatch
+            | Self::LostCall
+            | Self::SkippedNumber
+            | Self::EarlyCommit => None,
         }
     }
 }
@@ -98,6 +132,14 @@ impl Bug {
 ///
 /// A promise was broken; the reproducing cases, or the seed, are printed.
 pub fn run(arguments: &CrashArguments) -> Result<()> {
+    if arguments.files {
+        let is_planted = [None, Some(Bug::LyingSync), Some(Bug::EarlyAck), Some(Bug::LostCall)];
+        ensure!(
+            is_planted.contains(&arguments.plant),
+            "this bug is not one of file calls: leave out --files"
+        );
+        return files::run(arguments);
+    }
     let plant = arguments.plant.and_then(Bug::of_simulator);
     if arguments.host {
         ensure!(plant.is_none(), "this bug is planted in the simulator: leave out --host");

@@ -6,11 +6,11 @@ use crate::say;
 use crate::time::rfc3339;
 use crate::units::{bytes, count, plural};
 use clap::Args;
-use edgelog::{FORMAT_VERSION, Item, Start, View};
+use edgelog::{FORMAT_VERSION, Item, OpenError, Start, Store, View};
 use serde::Serialize;
 use std::path::Path;
 
-/// Show what is in the log, or in an image of one: offsets, times, space, topics, cursors, and who owns it
+/// Show what is in the log, or in an image of one: offsets, times, space, topics, cursors, and who owns it; of a store, its logs
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Info {
@@ -24,6 +24,7 @@ Examples:
   edgelog info
   edgelog --dir /var/lib/edgelog info --json | jq .cursors
   edgelog --dir chip.img info              a log in an image pulled from a flash chip
+  edgelog --dir /var/lib/store info        the logs of a store, each of which is a folder there
 
 Works beside a running owner and changes nothing. A cursor's lag is how many records its consumer has yet to do.";
 
@@ -73,6 +74,10 @@ struct Image {
 
 impl Info {
     pub(crate) fn execute(self, dir: &Path) -> anyhow::Result<()> {
+        if let Some(store) = Stored::at(dir)? {
+            let told = if self.json { serde_json::to_string(&store)? } else { store.text() };
+            return say::result(&told);
+        }
         let report = look(dir)?;
         if self.json {
             say::result(&serde_json::to_string(&report)?)?;
@@ -80,6 +85,77 @@ impl Info {
             say::result(&report.text())?;
         }
         Ok(())
+    }
+}
+
+/// Several logs under one budget.
+#[derive(Debug, Serialize)]
+struct Stored {
+    store: String,
+    bytes_on_disk: u64,
+    logs: Vec<StoredLog>,
+}
+
+#[derive(Debug, Serialize)]
+struct StoredLog {
+    name: String,
+    bytes_on_disk: u64,
+    owner: Option<String>,
+    earliest: u64,
+    visible: u64,
+    /// Why nothing more is known of it.
+    problem: Option<String>,
+}
+
+impl StoredLog {
+    fn at(dir: &Path, name: String, bytes_on_disk: u64) -> anyhow::Result<Self> {
+        let unknown =
+            Self { name, bytes_on_disk, owner: None, earliest: 0, visible: 0, problem: None };
+        let mut view = match View::open(dir.join(&unknown.name), Start::Earliest) {
+            Ok(view) => view,
+            Err(error) => return Ok(Self { problem: Some(error.to_string()), ..unknown }),
+        };
+        let (owner, earliest) = (view.owner()?, view.earliest().map_err(explain)?);
+        Ok(Self { owner, earliest, visible: view.visible(), ..unknown })
+    }
+
+    fn told(&self) -> String {
+        match (&self.problem, &self.owner) {
+            (Some(problem), _) => problem.clone(),
+            (None, owner) => {
+                let offsets = plural(self.visible.saturating_sub(self.earliest), "offset");
+                let from = format!("{offsets} from {}", self.earliest);
+                let owner = owner.as_ref().map(|process| format!(", owner {}", text(process)));
+                from + &owner.unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl Stored {
+    /// Nothing where there is no store.
+    fn at(dir: &Path) -> anyhow::Result<Option<Self>> {
+        let Err(OpenError::IsAStore { .. }) = View::open(dir, Start::Earliest) else {
+            return Ok(None);
+        };
+        let mut logs = Vec::new();
+        for (name, bytes_on_disk) in Store::list(dir)? {
+            logs.push(StoredLog::at(dir, name, bytes_on_disk)?);
+        }
+        let bytes_on_disk = logs.iter().map(|log| log.bytes_on_disk).sum();
+        Ok(Some(Self { store: dir.display().to_string(), bytes_on_disk, logs }))
+    }
+
+    fn text(&self) -> String {
+        let logs = plural(self.logs.len() as u64, "log");
+        let mut told = format!("store      {}\n", self.store);
+        told.push_str(&format!("on disk    {} in {logs}\n", bytes(self.bytes_on_disk)));
+        for log in &self.logs {
+            let (name, size) = (&log.name, bytes(log.bytes_on_disk));
+            told.push_str(&format!("  {name:<24} {size:>10}  {}\n", log.told()));
+        }
+        told.push_str(&format!("`edgelog --dir {}/NAME info` says more of each\n", self.store));
+        told
     }
 }
 

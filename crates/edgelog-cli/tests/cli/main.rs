@@ -11,6 +11,7 @@ mod run;
 mod schema;
 mod ship;
 mod stop;
+mod store;
 mod support;
 mod tail;
 mod usage;

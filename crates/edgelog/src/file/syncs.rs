@@ -3,7 +3,7 @@
 use crate::error::FileError;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Whether a sync is on its way, and whether one failed.
@@ -91,13 +91,9 @@ impl Drop for Sync {
     /// Asks this sync and not the flight: since this one landed, the next may have begun.
     fn drop(&mut self) {
         if !self.has_ended {
-            let path = self.files.first().map(|(path, _)| path.as_path());
+            let path = self.files.first().map_or_else(PathBuf::new, |(path, _)| path.clone());
             let given_up = io::Error::other("the sync was begun and given up");
-            self.syncs.fail(&FileError::new(
-                "sync",
-                path.unwrap_or_else(|| Path::new("")),
-                given_up,
-            ));
+            self.syncs.fail(&FileError::new("sync", &path, given_up));
         }
     }
 }

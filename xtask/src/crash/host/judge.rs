@@ -12,7 +12,7 @@ type Records = BTreeMap<u64, (u32, Name)>;
 
 /// What a log holds.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Found {
+pub(in crate::crash) struct Found {
     records: Records,
     earliest: u64,
     visible: u64,
@@ -23,26 +23,40 @@ pub(super) struct Found {
 
 impl Found {
     /// Reads all of it: one item behind the other from offset 0 to the end.
-    pub(super) fn of(log: &Log) -> Result<Self> {
+    pub(in crate::crash) fn of(log: &Log) -> Result<Self> {
+        Self::cut_below(log, 0)
+    }
+
+    /// The same of a log whose power was cut while what is below `evicted` was cleared: of that nothing counts if a part is gone.
+    pub(in crate::crash) fn cut_below(log: &Log, evicted: u64) -> Result<Self> {
         let status = log.status()?;
-        ensure!(status.damaged == 0, "a kill damages nothing, but {status:?}");
+        ensure!(status.damaged == 0, "nothing was damaged, but {status:?}");
         let mut found = Self {
             earliest: status.earliest,
             visible: status.visible,
             durable: status.durable,
             ..Self::default()
         };
-        let (mut reader, mut order) = (log.reader(Start::Offset(0))?, Order::from(0));
+        let mut reader = log.reader(Start::Offset(0))?;
+        let mut order = Order::from(0).cut_below(evicted);
         while let Some(item) = reader.next()? {
             if let Item::Gap(gap) = item {
-                let is_first = (gap.from, gap.to) == (0, found.earliest);
-                ensure!(is_first, "{gap:?} in a log that begins at {}", found.earliest);
+                let is_first = (gap.from, gap.to) == (0, status.earliest);
+                ensure!(
+                    is_first || gap.to <= evicted,
+                    "{gap:?} in a log that begins at {}",
+                    status.earliest
+                );
+                if !is_first {
+                    found.earliest = evicted;
+                }
             }
             let offset = order.next;
             if let Some(record) = order.take(&item)? {
                 found.records.insert(offset, record);
             }
         }
+        found.records = found.records.split_off(&found.earliest);
         let (end, visible) = (order.next, found.visible);
         ensure!(end == visible, "records and gaps end at {end}, not {visible}");
         let cursors = log.cursors();
@@ -53,20 +67,37 @@ impl Found {
         }
         Ok(found)
     }
+
+    pub(in crate::crash) fn is_empty(&self) -> bool {
+        self.visible == 0
+    }
+
+    /// Records that are there.
+    pub(in crate::crash) fn count(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(in crate::crash) const fn earliest(&self) -> u64 {
+        self.earliest
+    }
+
+    pub(in crate::crash) fn has(&self, offset: u64, record: &(u32, Name)) -> bool {
+        self.records.get(&offset) == Some(record)
+    }
 }
 
 /// One process's life.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Life<'l> {
-    pub(super) run: u32,
+pub(in crate::crash) struct Life<'l> {
+    pub(in crate::crash) run: u32,
     /// Whether some cursors were protected.
-    pub(super) protect: bool,
-    pub(super) lines: &'l [Line],
+    pub(in crate::crash) protect: bool,
+    pub(in crate::crash) lines: &'l [Line],
 }
 
 /// What is known of one log.
-#[derive(Debug, Default)]
-pub(super) struct Judge {
+#[derive(Clone, Debug, Default)]
+pub(in crate::crash) struct Judge {
     /// What it held last.
     last: Found,
     /// Which run each epoch belongs to.
@@ -81,7 +112,7 @@ impl Judge {
     /// # Errors
     ///
     /// The promise that was broken.
-    pub(super) fn life(&mut self, life: &Life<'_>, found: &Found) -> Result<()> {
+    pub(in crate::crash) fn life(&mut self, life: &Life<'_>, found: &Found) -> Result<()> {
         self.kept(life, found)?;
         let told = self.told(life.lines, found)?;
         Self::all_acked(life, found)?;
@@ -129,7 +160,7 @@ impl Judge {
                     let left = self.last.visible;
                     ensure!(*visible == left, "it opened with {visible} records and had {left}");
                 }
-                Line::Committing { .. } => {}
+                Line::Committing { .. } | Line::Failed { .. } => {}
                 Line::Committed { cursor, offset } => {
                     let at = found.cursors.get(cursor).copied();
                     ensure!(at >= Some(*offset), "{line:?}, and it is at {at:?}");
@@ -208,7 +239,7 @@ impl Judge {
     }
 
     /// What the log went through.
-    pub(super) fn figures(&self) -> String {
+    pub(in crate::crash) fn figures(&self) -> String {
         let Found { visible, earliest, .. } = self.last;
         let (epochs, lost) = (self.epochs.len(), self.lost.len());
         format!("{visible} records, {earliest} evicted, {epochs} epochs, {lost} seen and lost")

@@ -4,11 +4,12 @@
 //! A kill leaves what was written to files, synced or not: this shows that nothing is told before it was written, that threads and the
 //! recycling of segments do not get in each other's way, and that opening finds the end. What a power cut leaves is shown by the simulator.
 
-mod judge;
-mod order;
+pub(in crate::crash) mod judge;
+pub(in crate::crash) mod order;
 mod victim;
 
 pub use victim::{VictimArguments, live};
+pub(in crate::crash) use victim::{cursor_name, tell};
 
 use super::{Bug, CrashArguments};
 use crate::chaos::Random;
@@ -23,7 +24,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const TOPIC: &str = "kills";
+pub(in crate::crash) const TOPIC: &str = "kills";
 const PRODUCERS: u32 = 8;
 const CONSUMERS: usize = 4;
 /// Those whose cursors are protected in every second life or so: the slow one, which lets the log get full, among them.
@@ -33,10 +34,10 @@ const KILLS_A_LOG: u32 = 100;
 
 /// What a victim tells, one a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Line {
+pub(in crate::crash) enum Line {
     /// It opened the log, of which so much was visible.
     Opened { visible: u64 },
-    /// This record, and every one that its thread appended before, was synced.
+    /// This record, and every one that its thread appended before, is durable: it was synced, waited for, or became so by itself.
     Acked { epoch: u32, offset: u64, name: Name },
     /// It was appended, or a consumer read it; it may not be durable yet.
     Seen { epoch: u32, offset: u64, name: Name },
@@ -44,6 +45,8 @@ enum Line {
     Committing { cursor: usize, offset: u64 },
     /// A cursor's place was synced.
     Committed { cursor: usize, offset: u64 },
+    /// Something was not done because a file call failed; `ends`: the log takes no more until it is opened again.
+    Failed { doing: String, error: String, ends: bool },
     /// It saw for itself that a promise was broken.
     Broken(String),
 }
@@ -94,17 +97,19 @@ struct Chosen {
     run: u32,
     seed: u64,
     protect: bool,
+    compress: bool,
     lives: Duration,
     plant: Option<Bug>,
 }
 
 impl Chosen {
-    /// One in four ends while the log is opened, mounted or first appended to.
+    /// Every second one compresses what is sealed. One in four ends while the log is opened, mounted or first appended to.
     fn random(random: &mut Random, run: u32, plant: Option<Bug>) -> Self {
         let (seed, protect) = (random.next(), random.below(2) == 0);
+        let compress = random.below(2) == 0;
         let is_early = random.below(4) == 0;
         let micros = if is_early { random.below(20_000) } else { 20_000 + random.below(180_000) };
-        Self { run, seed, protect, lives: Duration::from_micros(micros), plant }
+        Self { run, seed, protect, compress, lives: Duration::from_micros(micros), plant }
     }
 }
 
@@ -127,6 +132,9 @@ fn live_and_die(folder: &Path, chosen: &Chosen) -> Result<Vec<Line>> {
     command.args(["--run", &chosen.run.to_string(), "--seed", &chosen.seed.to_string()]);
     if chosen.protect {
         command.arg("--protect");
+    }
+    if chosen.compress {
+        command.arg("--compress");
     }
     if let Some(bug) = chosen.plant.and_then(|bug| bug.to_possible_value()) {
         command.args(["--plant", bug.get_name()]);
@@ -158,7 +166,7 @@ fn lines_of(told: impl Read) -> Result<Vec<Line>> {
 }
 
 /// The log goes on after a kill.
-fn append(log: &Log, run: u32) -> Result<Vec<Line>> {
+pub(in crate::crash) fn append(log: &Log, run: u32) -> Result<Vec<Line>> {
     log.set_full_policy(FullPolicy::DropOldest);
     let name = Name { run, thread: 0, number: 0 };
     let offset = log.append(TOPIC, &Event::new(&name.payload()))?;
@@ -168,6 +176,8 @@ fn append(log: &Log, run: u32) -> Result<Vec<Line>> {
 }
 
 /// A small ring, so that it goes round in every few lives.
-const fn options() -> Options {
-    Options::new().segment_bytes(64 << 10).budget_bytes(1 << 20)
+pub(in crate::crash) const fn options() -> Options {
+    let options = Options::new().segment_bytes(64 << 10).budget_bytes(1 << 20);
+    // So that batches end by their time as well as by their bytes.
+    options.batch(Duration::from_millis(5), 8 << 10)
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 /// A record's name: which run's which thread appended it, and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Name {
-    pub(super) run: u32,
-    pub(super) thread: u32,
-    pub(super) number: u64,
+pub(in crate::crash) struct Name {
+    pub(in crate::crash) run: u32,
+    pub(in crate::crash) thread: u32,
+    pub(in crate::crash) number: u64,
 }
 
 const NAME_LEN: usize = 16;
@@ -19,7 +19,7 @@ const FILL_LEN_MAX: u64 = 240;
 
 impl Name {
     /// Its name, and behind it 0 to 239 bytes that follow from the name: no other bytes are this record's.
-    pub(super) fn payload(&self) -> Vec<u8> {
+    pub(in crate::crash) fn payload(&self) -> Vec<u8> {
         let Self { run, thread, number } = *self;
         let mut bytes = Vec::from(run.to_le_bytes());
         bytes.extend(thread.to_le_bytes());
@@ -46,18 +46,25 @@ impl Name {
 
 /// Checks what is met one behind the other: every offset once, epochs that do not fall, and of each thread one number after the other.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(in crate::crash) struct Order {
     /// The next offset.
-    pub(super) next: u64,
+    pub(in crate::crash) next: u64,
     epoch: u32,
+    /// What is below was let go, perhaps by clearing it in part.
+    evicted: u64,
     /// Of each run's thread the next number, and whether it may be a greater one because there was a gap.
     threads: BTreeMap<(u32, u32), (u64, bool)>,
 }
 
 impl Order {
     /// From this offset on.
-    pub(super) const fn from(offset: u64) -> Self {
-        Self { next: offset, epoch: 0, threads: BTreeMap::new() }
+    pub(in crate::crash) const fn from(offset: u64) -> Self {
+        Self { next: offset, epoch: 0, evicted: 0, threads: BTreeMap::new() }
+    }
+
+    /// What is below `evicted` was let go, and a power cut may have left it cleared in part.
+    pub(in crate::crash) fn cut_below(self, evicted: u64) -> Self {
+        Self { evicted, ..self }
     }
 
     /// The epoch and name of a record, nothing of a gap.
@@ -65,13 +72,14 @@ impl Order {
     /// # Errors
     ///
     /// What is wrong with it.
-    pub(super) fn take(&mut self, item: &Item<'_>) -> Result<Option<(u32, Name)>> {
+    pub(in crate::crash) fn take(&mut self, item: &Item<'_>) -> Result<Option<(u32, Name)>> {
         let record = match item {
             Item::Record(record) => record,
             Item::Gap(gap) => {
                 let next = self.next;
                 ensure!(gap.from == next && gap.to > next, "{gap:?} where {next} is due");
-                ensure!(gap.reason == GapReason::Evicted, "a kill damages nothing, but {gap:?}");
+                let is_gone = gap.reason == GapReason::Evicted || gap.to <= self.evicted;
+                ensure!(is_gone, "nothing was damaged, but {gap:?}");
                 self.next = gap.to;
                 self.threads.values_mut().for_each(|(_, skips)| *skips = true);
                 return Ok(None);

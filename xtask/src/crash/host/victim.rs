@@ -6,7 +6,7 @@ use crate::chaos::Random;
 use crate::crash::Bug;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use edgelog::{AppendError, CursorId, Event, FullPolicy, Item, Log, Start};
+use edgelog::{AppendError, CursorId, Durability, Durable, Event, FullPolicy, Item, Log, Start};
 use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -25,6 +25,9 @@ pub struct VictimArguments {
     /// Keep what some cursors have not passed
     #[arg(long)]
     protect: bool,
+    /// Compress what is sealed
+    #[arg(long)]
+    compress: bool,
     #[arg(long, value_enum)]
     plant: Option<Bug>,
 }
@@ -35,6 +38,8 @@ const SYNC_EVERY: [u64; PRODUCERS as usize] = [1, 1, 3, 8, 8, 30, 100, 1000];
 const BATCH_MAX: u64 = 8;
 /// Records that a consumer reads before it commits, at the most.
 const READ_MAX: usize = 256;
+/// No victim lives that long.
+const SYNC_WAIT: Duration = Duration::from_secs(60);
 const FULL_WAIT: Duration = Duration::from_millis(1);
 /// The last consumer holds each 32nd record for so long: what is evicted must not change under it.
 const SLOW: (u64, Duration) = (32, Duration::from_millis(3));
@@ -47,7 +52,8 @@ const READ_WAIT: Duration = Duration::from_millis(10);
 /// The log could not be opened.
 pub fn live(arguments: &VictimArguments) -> Result<()> {
     std::panic::set_hook(Box::new(|panic| tell(&Line::Broken(panic.to_string()))));
-    let log = options().open(&arguments.directory)?;
+    let options = if arguments.compress { options().compress(1) } else { options() };
+    let log = options.open(&arguments.directory)?;
     tell(&Line::Opened { visible: log.status()?.visible });
     // So that there is room for the cursors.
     log.set_full_policy(FullPolicy::DropOldest);
@@ -64,7 +70,8 @@ pub fn live(arguments: &VictimArguments) -> Result<()> {
             scope.spawn(move || told(produce(log, arguments, thread, sync_every)));
         }
         // Readers write out what others append, so that hardly anything could be told too early.
-        let readers = if arguments.plant == Some(Bug::EarlyAck) { &[] } else { &cursors[..] };
+        let is_early = matches!(arguments.plant, Some(Bug::EarlyAck | Bug::EarlyBatch));
+        let readers = if is_early { &[] } else { &cursors[..] };
         for (index, &cursor) in readers.iter().enumerate() {
             let log = &log;
             scope.spawn(move || told(consume(log, arguments, index, cursor, earliest)));
@@ -73,18 +80,30 @@ pub fn live(arguments: &VictimArguments) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn cursor_name(index: usize) -> String {
+pub(in crate::crash) fn cursor_name(index: usize) -> String {
     format!("consumer-{index}")
 }
 
 fn produce(log: &Log, arguments: &VictimArguments, thread: u32, sync_every: u64) -> Result<()> {
     let mut random = Random(arguments.seed ^ u64::from(thread));
     let (mut next, mut unsynced, mut epoch) = (0, 0, None);
+    // The oldest batched record that is not known to be durable.
+    let mut batched: Option<(Line, Durable)> = None;
+    let is_planted = |bug| arguments.plant == Some(bug);
     loop {
         let count = if random.below(3) == 0 { 1 + random.below(BATCH_MAX) } else { 1 };
         let name = |number| Name { run: arguments.run, thread, number };
         let payloads: Vec<_> = (next..next + count).map(|n| name(n).payload()).collect();
-        let offsets = append(log, &payloads)?;
+        let is_acked_early = is_planted(Bug::EarlyAck) || is_planted(Bug::EarlyBatch);
+        let is_due = unsynced + count >= sync_every && !is_acked_early;
+        let way = random.below(4);
+        let durability = match (is_due, way) {
+            _ if is_planted(Bug::EarlyBatch) => Durability::Batched,
+            (true, 0) => Durability::Durable,
+            (false, 0 | 1) => Durability::Batched,
+            _ => Durability::Visible,
+        };
+        let offsets = append(log, durability, &payloads)?;
         ensure!(offsets.end - offsets.start == count, "{count} records have offsets {offsets:?}");
         next += count;
         unsynced += count;
@@ -92,30 +111,54 @@ fn produce(log: &Log, arguments: &VictimArguments, thread: u32, sync_every: u64)
         let epoch = *epoch.get_or_insert(log.status()?.epoch);
         let (offset, name) = (offsets.end - 1, name(next - 1));
         let acked = Line::Acked { epoch, offset, name };
-        if arguments.plant == Some(Bug::EarlyAck) {
+        if is_acked_early {
             tell(&acked);
-        } else if unsynced >= sync_every {
-            let durable = log.sync()?;
-            ensure!(durable >= offsets.end, "a sync gave {durable} after {offsets:?}");
+        } else if is_due {
+            make_durable(log, way, offset)?;
             tell(&acked);
             unsynced = 0;
+        } else if durability == Durability::Batched && batched.is_none() {
+            batched = Some((acked, log.durable(offset)));
         } else if random.below(4) == 0 {
             tell(&Line::Seen { epoch, offset, name });
         }
-        if arguments.plant == Some(Bug::SkippedNumber) && random.below(100) == 0 {
+        if let Some((acked, _)) = batched.take_if(|(_, durable)| durable.is_durable()) {
+            tell(&acked);
+        }
+        if is_planted(Bug::SkippedNumber) && random.below(100) == 0 {
             next += 1;
         }
     }
 }
 
+/// In one of all ways that there are.
+fn make_durable(log: &Log, way: u64, offset: u64) -> Result<()> {
+    let durable = match way {
+        // It was appended as durable.
+        0 => log.status()?.durable,
+        1 => log.sync()?,
+        2 => log.durable(offset).wait()?,
+        _ => {
+            let in_time = log.durable(offset).wait_timeout(SYNC_WAIT)?;
+            ensure!(in_time, "{offset} was not durable in {SYNC_WAIT:?}");
+            log.status()?.durable
+        }
+    };
+    ensure!(durable > offset, "{durable} is the durable offset after {offset} was, the way {way}");
+    Ok(())
+}
+
 /// Waits while the protected cursors hold the log full.
-fn append(log: &Log, payloads: &[Vec<u8>]) -> Result<Range<u64>> {
+fn append(log: &Log, durability: Durability, payloads: &[Vec<u8>]) -> Result<Range<u64>> {
     loop {
         let appended = match payloads {
-            [payload] => log.append(TOPIC, &Event::new(payload)).map(|at| at..at + 1),
+            [payload] => {
+                let appended = log.append_as(durability, TOPIC, &Event::new(payload));
+                appended.map(|at| at..at + 1)
+            }
             _ => {
                 let events: Vec<_> = payloads.iter().map(|payload| Event::new(payload)).collect();
-                log.append_batch(TOPIC, &events)
+                log.append_batch_as(durability, TOPIC, &events)
             }
         };
         match appended {
@@ -194,7 +237,7 @@ fn told(done: Result<()>) {
 }
 
 /// One write, which a kill does not cut in two. Without anybody who listens there is no sense in living on.
-fn tell(line: &Line) {
+pub(in crate::crash) fn tell(line: &Line) {
     let written = serde_json::to_string(line).map(|mut text| {
         text.push('\n');
         std::io::stdout().lock().write_all(text.as_bytes())

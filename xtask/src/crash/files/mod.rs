@@ -1,0 +1,138 @@
+//! `cargo xtask crash --files`: the power is cut under the files of a process that uses the log, and each of its file calls fails.
+//!
+//! `--host` kills a process, which leaves every write that it made. Here each call that the same process makes is written down, with
+//! what it tells of its log in between, and then, at each of these calls, states are built that a disk may hold after a power cut
+//! there (see [`disk`]). Each is opened, compared with what the process was told until then, appended to, and opened again. Some are
+//! lived on from by another process, whose calls are cut in turn: those that open a log after a power cut too.
+//!
+//! Then a [`voyage`] is made again and again, each time with another call that fails: see [`faults`].
+//!
+//! CrashMonkey and ALICE do the like for file systems and whole programs; they are research tools of Linux 4 and Python 2. dm-log-writes
+//! needs root and a kernel with its target, and cuts between flushes only. So this is 200 lines of C, and the model of a disk.
+
+mod cuts;
+mod disk;
+mod faults;
+mod shim;
+mod trace;
+mod voyage;
+
+pub use voyage::{VoyageArguments, sail};
+
+use super::host::options;
+use super::{Bug, CrashArguments};
+use crate::chaos::Random;
+use anyhow::{Context, Result};
+use cuts::{Cuts, Power, told};
+use shim::{Conditions, Shim, lay_out};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// So many lives follow each other on a log, each but the first on what a cut of the one before left.
+const LIVES_A_LOG: u32 = 4;
+/// A failing call for so many states.
+const STATES_A_FAULT: u64 = 8;
+
+/// Cuts the power until it is enough, or a promise is broken.
+///
+/// # Errors
+///
+/// A promise was broken: its seed and the folder, which is kept, are told. Or a process could not be started.
+pub(super) fn run(arguments: &CrashArguments) -> Result<()> {
+    let CrashArguments { seed, states, faults, plant, .. } = *arguments;
+    println!("crash.files.seed = {seed}");
+    let shim = Shim::new()?;
+    let (mut random, started) = (Random(seed), Instant::now());
+    let mut figures = Figures::default();
+    while figures.states < states {
+        let mut power = Power::default();
+        for life in 0..LIVES_A_LOG {
+            let chosen = Chosen { run: 2 * life, seed: random.next(), plant };
+            power = power.live(&shim, &chosen, &mut figures).inspect_err(|_| {
+                println!("crash.files.failures = 1");
+            })?;
+            if figures.states >= states {
+                break;
+            }
+        }
+        println!("crash.files.log = {}", power.judge.figures());
+    }
+    let faults = faults.unwrap_or_else(|| states.div_ceil(STATES_A_FAULT));
+    let verify = faults::command()?;
+    let failed = faults::run(&shim, seed, faults, plant == Some(Bug::LostCall), Some(&verify));
+    let failed = failed.inspect_err(|_| println!("crash.files.failures = 1"))?;
+    let Figures { states, calls, lives } = figures;
+    println!("crash.files.lives = {lives}");
+    println!("crash.files.calls = {calls}");
+    println!("crash.files.states = {states}");
+    println!("crash.files.faults = {}", failed.faults.load(Ordering::SeqCst));
+    println!("crash.files.faults.states = {}", failed.states.load(Ordering::SeqCst));
+    println!("crash.files.failures = 0");
+    println!("crash.files.seconds = {}", started.elapsed().as_secs());
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    lives: u32,
+    calls: u64,
+    states: u64,
+}
+
+/// What is chosen for one life.
+#[derive(Clone, Copy, Debug)]
+struct Chosen {
+    run: u32,
+    seed: u64,
+    plant: Option<Bug>,
+}
+
+impl Power {
+    /// One life, cut at each of its calls. Gives one of the logs that this left.
+    fn live(self, shim: &Shim, chosen: &Chosen, figures: &mut Figures) -> Result<Self> {
+        let mut random = Random(chosen.seed);
+        let folder = shim.room("log")?;
+        lay_out(&folder, &self.files)?;
+        let (run, seed) = (chosen.run.to_string(), chosen.seed.to_string());
+        let mut arguments = vec!["crash-victim", "--run", &run, "--seed", &seed];
+        let protect = random.below(2) == 0;
+        if protect {
+            arguments.push("--protect");
+        }
+        if chosen.plant == Some(Bug::EarlyAck) {
+            arguments.extend(["--plant", "early-ack"]);
+        }
+        let conditions = Conditions {
+            seed: random.next(),
+            fault: None,
+            zeroes: random.below(2) == 0,
+            lives: Duration::from_millis(20 + random.below(100)),
+            is_endless: true,
+        };
+        let life = shim.run(&folder, &arguments, &conditions)?;
+        let cuts = Cuts {
+            lines: told(&life.events)?,
+            events: life.events,
+            run: chosen.run,
+            protect,
+            seed: random.next(),
+            before: &self,
+            lies: chosen.plant == Some(Bug::LyingSync),
+            options: options(),
+        };
+        // The states of one life, by as many threads as there are processors.
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let counted: Result<Vec<u64>> = std::thread::scope(|scope| {
+            let cuts = &cuts;
+            let parts: Vec<_> =
+                (0..threads).map(|part| scope.spawn(move || cuts.part(part, threads))).collect();
+            let joined = parts.into_iter().map(|part| part.join());
+            joined.map(|part| part.unwrap_or_else(|_| anyhow::bail!("opening panicked"))).collect()
+        });
+        let counted = counted.with_context(|| format!("--seed of this life {chosen:?}"))?;
+        figures.states += counted.iter().sum::<u64>();
+        figures.calls += cuts.calls();
+        figures.lives += 1;
+        cuts.one(&mut random)
+    }
+}
