@@ -29,7 +29,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "flatbuffers",
             "futures-core",
             "getrandom",
+            "redb",
             "rustix",
+            "zstd",
         ],
     ),
     (

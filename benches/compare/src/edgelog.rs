@@ -111,6 +111,53 @@ fn see(seen: &mut Seen, item: &Item<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Leaves behind a log with so many segments in use, and gives the offset where the newest two of them begin.
+pub(crate) fn fill_segments(folder: &Path, records: &[&[u8]], segments: u64) -> Result<u64> {
+    let log = open(folder, segments * u64::from(SEGMENT_BYTES))?;
+    // Where each segment begins, nearly.
+    let mut begins = vec![0];
+    for records in records.chunks(LOOK).cycle() {
+        let used = log.status()?.segments;
+        if used > begins.len() as u64 {
+            begins.push(log.status()?.visible.saturating_sub(LOOK as u64));
+        }
+        if used >= segments {
+            log.sync()?;
+            return begins.iter().rev().nth(1).copied().context("there are not two segments");
+        }
+        let events: Vec<_> = records.iter().map(|record| Event::new(record)).collect();
+        log.append_batch(TOPIC, &events)?;
+    }
+    bail!("there are no records")
+}
+
+/// Compresses so many segments of a log, and gives their bytes before and after.
+pub(crate) fn compress(folder: &Path, level: i32, segments: u64) -> Result<(u64, u64)> {
+    let log = Options::new().compress(level).open(folder)?;
+    loop {
+        let done = log.compression().context("it is off")?;
+        if let Some(failure) = done.failure {
+            bail!(failure);
+        }
+        if done.segments >= segments {
+            return Ok((done.plain_bytes, done.packed_bytes));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Reads a log's records from one offset up to another, as another process does, and gives how many there were.
+pub(crate) fn read_until(folder: &Path, from: u64, until: u64) -> Result<u64> {
+    let mut view = View::open(folder, Start::Offset(from))?;
+    let mut seen = Seen::default();
+    while view.offset() < until
+        && let Some(item) = view.next()?
+    {
+        see(&mut seen, &item)?;
+    }
+    Ok(view.offset() - from)
+}
+
 /// A log that threads of one process use to tell each other things.
 pub(crate) struct Bus(Log);
 

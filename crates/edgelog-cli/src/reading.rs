@@ -81,21 +81,25 @@ pub(crate) fn ring_bytes(view: &View) -> u64 {
     u64::from(geometry.segment_count()) * u64::from(geometry.segment_size())
 }
 
-/// The segment files of a log, in order, with their sizes.
+/// The segment files of a log, plain and compressed, in order, with their sizes.
 pub(crate) fn segment_files(dir: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
     let context = || format!("cannot read the folder {}", dir.display());
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).with_context(context)? {
         let path = entry.with_context(context)?.path();
+        let is_segment = is_plain(&path) || path.extension().is_some_and(|it| it == "zst");
         // A file may go away between the listing and this look.
-        if path.extension().is_some_and(|extension| extension == "seg")
-            && let Ok(about) = fs::metadata(&path)
-        {
+        if is_segment && let Ok(about) = fs::metadata(&path) {
             files.push((path, about.len()));
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether a segment file is not compressed.
+pub(crate) fn is_plain(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "seg")
 }
 
 /// A reader that was overtaken by the owner finds bytes of another lap of the ring: those records were recycled, not damaged.

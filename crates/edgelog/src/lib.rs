@@ -20,6 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Each append says how durable it is to be ([`Durability`]), and [`Log::durable`] is what a thread can wait for and a task can await.
+//!
 //! One process owns a log (a lock file says which); any number of others may read it through a [`View`], which also opens an image that was
 //! pulled from a flash chip:
 //!
@@ -74,6 +76,9 @@ mod log;
 mod maps;
 mod options;
 mod owned;
+mod packed;
+#[cfg(feature = "zstd")]
+mod packer;
 mod reader;
 mod recent;
 mod retention;
@@ -84,6 +89,8 @@ mod store;
 #[cfg(feature = "stream")]
 pub mod stream;
 mod sync;
+#[cfg(feature = "redb")]
+pub mod table;
 mod view;
 mod writer;
 
@@ -101,6 +108,8 @@ pub use event::{Event, InPlace, Payload, Start, now_ms};
 pub use log::{Log, Status};
 pub use options::Options;
 pub use owned::{Items, OwnedItem, OwnedRecord};
+#[cfg(feature = "zstd")]
+pub use packer::Compression;
 pub use reader::{Reader, Ready};
 pub use schema::{EventError, ReadEvent, TopicSchema};
 pub use ship::{LinkState, ShipError, ShipOptions, Uplink, UplinkStatus};

@@ -7,11 +7,15 @@ use crate::error::{AppendError, ReadError};
 use crate::event::{Event, Payload, Start, now_ms};
 use crate::file::FileMedium;
 use crate::lock::OwnerLock;
+#[cfg(feature = "zstd")]
+use crate::packer::{Compression, Packer};
 use crate::reader::Reader;
 use crate::recent::Recent;
 use crate::retention::When;
 use crate::schema::{Schemas, TopicSchema};
 use crate::store::Member;
+#[cfg(feature = "zstd")]
+use crate::sync::OnceLock;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, MutexGuard};
 use crate::writer::Writer;
@@ -41,6 +45,9 @@ struct Shared {
     committer: Arc<Committer>,
     /// Ends its thread before the engine goes.
     _writer: Writer,
+    /// The same.
+    #[cfg(feature = "zstd")]
+    packer: OnceLock<Packer>,
     recent: Recent,
     /// Rung when something was appended.
     appended: Bell,
@@ -118,6 +125,8 @@ impl Log {
         let recent = Recent::new(committer.engine().visible());
         let shared = Shared {
             _writer: Writer::start(Arc::clone(&committer))?,
+            #[cfg(feature = "zstd")]
+            packer: OnceLock::new(),
             committer,
             recent,
             appended: Bell::default(),
@@ -133,6 +142,25 @@ impl Log {
             member.join(WeakLog(Arc::downgrade(&shared)));
         }
         Ok(Self { shared })
+    }
+
+    /// Begins to compress what is sealed. To be called before anybody else has the log.
+    #[cfg(feature = "zstd")]
+    pub(crate) fn compressing(self, level: Option<i32>) -> io::Result<Self> {
+        if let Some(level) = level {
+            let committer = Arc::clone(&self.shared.committer);
+            let packer = Packer::start(committer, &self.shared.directory, level)?;
+            // There is none yet.
+            let _ = self.shared.packer.set(packer);
+        }
+        Ok(self)
+    }
+
+    /// What [compressing](crate::Options::compress) did since the log was opened; `None` when it is off.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub fn compression(&self) -> Option<Compression> {
+        self.shared.packer.get().map(Packer::done)
     }
 
     /// Appends an event to `topic`, which is created when it is new, and gives the record's offset. As
@@ -225,7 +253,7 @@ impl Log {
     }
 
     /// Appends an event whose payload must be a finished FlatBuffer with the root `T`, a type that `flatc` generated, bare or in an
-    /// envelope. Otherwise as [`append`](Self::append). Costs one verification more.
+    /// envelope. Otherwise as [`append`](Self::append): [`durable`](Self::durable) waits for more. Costs one verification more.
     ///
     /// # Errors
     ///

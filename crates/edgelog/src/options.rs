@@ -43,6 +43,9 @@ pub struct Options {
     chip: Option<(u32, u8)>,
     record_bytes_max: u32,
     batch: (Duration, u64),
+    /// Zstd's level.
+    #[cfg(feature = "zstd")]
+    compress: Option<i32>,
     full: FullPolicy,
     retain: Limits,
 }
@@ -76,6 +79,8 @@ impl Options {
             chip: None,
             record_bytes_max: RECORD_BYTES_MAX_DEFAULT,
             batch: (BATCH_AFTER_DEFAULT, BATCH_BYTES_DEFAULT),
+            #[cfg(feature = "zstd")]
+            compress: None,
             full: FullPolicy::Refuse,
             retain: Limits { bytes: None, age: None, segments: None },
         }
@@ -128,6 +133,28 @@ impl Options {
     #[must_use]
     pub const fn batch(mut self, after: Duration, bytes: u64) -> Self {
         self.batch = (after, bytes);
+        self
+    }
+
+    /// Keeps segments compressed with zstd at `level`, once they are sealed; the newest two stay as they are. Levels are zstd's: 1 is fast, 3 is
+    /// zstd's own default, 19 small and slow; 0 counts as 3, and others as the nearest there is. Default: off. Not stored: what is compressed is read
+    /// whatever this says, and nothing is decompressed when it is off again.
+    ///
+    /// A thread compresses one segment after the other in blocks of 64 KiB, reads back what it wrote, and only then removes the plain file; it
+    /// needs room for one more compressed segment. [`Log::compression`] tells how far it got.
+    ///
+    /// **What it costs readers.** A compressed segment is not mapped: a reader that was zero-copy copies there, and keeps some 300 KB more.
+    /// Looking for an offset or a time costs one block for each segment that is looked at. A flipped bit on the
+    /// disk takes the records of its block, not one record; they are a gap, as all damage is.
+    ///
+    /// **What it saves.** The [budget](Self::budget_bytes) and [`retain_bytes`](Self::retain_bytes) count plain bytes: a log by itself holds as much
+    /// as before in less space on the disk. A [`Store`](crate::Store)'s budget counts what the files take: logs in it hold
+    /// more, if their own budgets are larger than the store's. A segment that is recycled takes a whole file again, which on a
+    /// disk that others filled may be refused until there is room.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub const fn compress(mut self, level: i32) -> Self {
+        self.compress = Some(level);
         self
     }
 
@@ -232,13 +259,15 @@ impl Options {
             source => OpenError::Mount { path: directory.to_owned(), source },
         })?;
         engine.medium().set_log(engine.id());
+        engine.medium().remove_overtaken()?;
         engine.set_full_policy(self.full);
         let retention = Retention::new(self.retain, &mut engine)?;
         let (after, bytes) = self.batch;
         let committer = Committer::new(engine, Orders::new(after, bytes), retention);
         let opened = Log::new(committer, lock, directory.to_owned(), buffer_len, member);
-        Ok(opened
-            .map_err(|error| FileError::new("start the writer thread of", directory, error))?)
+        #[cfg(feature = "zstd")]
+        let opened = opened.and_then(|log| log.compressing(self.compress));
+        Ok(opened.map_err(|error| FileError::new("start a thread for", directory, error))?)
     }
 
     fn geometry(&self, stored: Option<Geometry>, budget: u64) -> Result<Geometry, OpenError> {

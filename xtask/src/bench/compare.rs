@@ -1,4 +1,4 @@
-//! The figures of a log on a host, and of fan-out in a process: from `benches/compare`.
+//! The figures of a log on a host, of fan-out in a process, and of compressed segments: from `benches/compare`.
 
 use super::Saving;
 use crate::cargo::{cargo, target_directory, workspace};
@@ -43,6 +43,13 @@ pub(super) fn host(arguments: &HostArguments) -> Result<String> {
 pub(super) fn fanout() -> Result<String> {
     let mut bench = bench(false)?;
     bench.arg("fanout");
+    figures(bench, false)
+}
+
+/// Everything of compressed segments, as it is printed.
+pub(super) fn rest() -> Result<String> {
+    let mut bench = bench(false)?;
+    bench.arg("rest");
     figures(bench, false)
 }
 

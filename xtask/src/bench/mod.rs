@@ -25,6 +25,8 @@ pub enum BenchCommand {
     Host(HostArguments),
     /// One producer and many consumers in a process, beside channels
     Fanout(Saving),
+    /// What segments save that are kept compressed, and what reading them costs
+    Rest(Saving),
     /// Single calls in memory, by criterion, which compares with its last run: for whoever changes one
     Micro(MicroArguments),
 }
@@ -50,6 +52,7 @@ impl BenchCommand {
                 results::tell("host", &compare::host(&arguments)?, arguments.saving.save)
             }
             Self::Fanout(saving) => results::tell("fanout", &compare::fanout()?, saving.save),
+            Self::Rest(saving) => results::tell("rest", &compare::rest()?, saving.save),
             Self::Micro(arguments) => micro::run(&arguments),
             Self::Flash(saving) => results::tell("flash", &flash::figures()?, saving.save),
         }

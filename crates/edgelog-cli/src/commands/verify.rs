@@ -1,7 +1,7 @@
 //! `edgelog verify`: is everything there?
 
 use crate::live::progress;
-use crate::reading::{Met, explain, read_on, ring_bytes, segment_files};
+use crate::reading::{Met, explain, is_plain, read_on, ring_bytes, segment_files};
 use crate::say;
 use crate::units::{bytes, plural};
 use anyhow::bail;
@@ -124,11 +124,11 @@ fn read_everything(dir: &Path) -> anyhow::Result<Report> {
 }
 
 /// Segment files are created whole and never shrink, so a short one has lost its end. In the newest segment nothing else would tell:
-/// an end that is missing looks like an end.
+/// an end that is missing looks like an end. A compressed one is no newest, and says itself what it has lost.
 fn cut_segments(dir: &Path, expected: u64) -> anyhow::Result<Vec<Cut>> {
     let mut cut = Vec::new();
     for (path, bytes) in segment_files(dir)? {
-        if bytes != expected {
+        if is_plain(&path) && bytes != expected {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             cut.push(Cut { file, bytes, expected });
         }

@@ -40,7 +40,7 @@ pub trait Medium {
 
     /// All bytes of segment `slot`, when the device is mapped into memory (a mapped file, execute-in-place flash): records are then
     /// [read in place](super::Log::read_in_place). They read as [`read`](Self::read) would, and stay as they are for as long as they
-    /// are borrowed. `None` by default: every read copies. Either all segments are mapped or none is.
+    /// are borrowed. `None` by default: every read copies. Segments that are not mapped are read; whether one is may change when its first byte is read.
     fn mapped(&self, slot: u32) -> Option<&[u8]> {
         let _ = slot;
         None

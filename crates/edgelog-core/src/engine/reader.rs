@@ -32,6 +32,18 @@ impl Extent {
         self.0.end.offset
     }
 
+    /// The generations of the segments behind the newest one. They are durable and are not programmed any more.
+    #[must_use]
+    pub const fn sealed(&self) -> core::ops::Range<u64> {
+        self.0.oldest..self.0.newest.generation
+    }
+
+    /// Where the segment of a generation lives, until another one takes its place.
+    #[must_use]
+    pub const fn slot(&self, generation: u64) -> u32 {
+        self.0.geometry.slot(generation)
+    }
+
     /// The sizes of the medium.
     #[must_use]
     pub const fn geometry(&self) -> Geometry {

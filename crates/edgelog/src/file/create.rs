@@ -2,24 +2,26 @@
 
 use super::FileMedium;
 use super::ahead::read_full;
-use super::space::erase;
+use super::packed::is_owned;
 use crate::error::FileError;
-use edgelog_core::{LogId, SEGMENT_MAGIC};
+use edgelog_core::LogId;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
 impl FileMedium {
-    /// An erased file under its final name, durable with its directory entry. Until the rename the slot is as it was.
-    pub(super) fn create_segment(&self, path: &Path, is_held: bool) -> Result<File, FileError> {
+    /// A file under its final name, filled by `fill`, which the next sync makes durable. Until the rename the slot is as it was.
+    pub(super) fn create_segment(
+        &mut self,
+        path: &Path,
+        is_held: bool,
+        fill: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<File, FileError> {
         let new = path.with_extension("new");
         let created =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new);
         let file = created.map_err(|error| FileError::new("create", &new, error))?;
-        let size = u64::from(self.geometry.segment_size());
-        let erased = self.geometry.erased();
-        let filled = erase(&file, size, erased).and_then(|()| file.sync_all());
-        if let Err(error) = filled {
+        if let Err(error) = fill(&file).and_then(|()| file.sync_all()) {
             // Half a segment is of no use and holds space that the user needs.
             let _ = fs::remove_file(&new);
             let doing = if is_held {
@@ -29,16 +31,22 @@ impl FileMedium {
             };
             return Err(FileError::new(doing, path, error));
         }
+        self.files.was_renamed();
         fs::rename(&new, path).map_err(|error| FileError::new("name the segment", path, error))?;
-        self.sync_directory()?;
         Ok(file)
     }
 
-    /// Removes the slot's file, if it has one, for good. Who has it mapped keeps its bytes until he lets go of them.
+    /// Removes the slot's files, if it has any, for good. Who has it mapped keeps its bytes until he lets go of them.
     pub(super) fn remove_segment(&mut self, slot: u32) -> Result<(), FileError> {
         self.check_ownership()?;
+        self.packing.give_up(slot);
         let path = self.files.path(slot);
         self.files.forget(slot);
+        self.packed.forget(slot);
+        // Durably, before it is the only one and counts again.
+        if self.remove_packed(slot)? {
+            self.sync_directory()?;
+        }
         let log = self.log.get().copied();
         let erased = self.geometry.erased();
         match self.files.get(slot)? {
@@ -80,7 +88,7 @@ impl FileMedium {
     }
 
     /// One of this length is gone.
-    fn uncount(&self, length: u64) {
+    pub(super) fn uncount(&self, length: u64) {
         if let Some(share) = &self.share {
             share.gone(length);
         }
@@ -113,7 +121,5 @@ pub(super) fn owns(
 ) -> Result<bool, FileError> {
     let mut head = [0; 32];
     read_full(file, &mut head, 0).map_err(|error| FileError::new("read", path, error))?;
-    let (magic, rest) = head.split_at(SEGMENT_MAGIC.len());
-    let ours = magic == SEGMENT_MAGIC && log.is_some_and(|log| rest.ends_with(&log.0));
-    Ok(ours || head == [erased; 32])
+    Ok(is_owned(&head, log, erased))
 }

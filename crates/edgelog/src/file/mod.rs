@@ -3,6 +3,8 @@
 mod ahead;
 mod create;
 mod open;
+mod packed;
+mod packing;
 mod repair;
 mod space;
 mod stored;
@@ -10,6 +12,11 @@ mod syncs;
 mod tail;
 
 pub(crate) use ahead::read_full;
+#[cfg(feature = "zstd")]
+pub(crate) use packed::{packed_path, unfinished_path};
+pub(crate) use packing::Packing;
+#[cfg(feature = "zstd")]
+pub(crate) use stored::segment_name;
 pub(crate) use stored::{Stored, stored_bytes};
 
 use crate::error::FileError;
@@ -20,6 +27,7 @@ use create::owns;
 use edgelog_core::{Geometry, LogId, Medium};
 use edgelog_map::may_rewrite;
 use open::Files;
+use packed::{LOOKS, PackedFiles, to_be_mapped};
 use space::{Settled, erase};
 use std::cell::OnceCell;
 use std::fs::File;
@@ -37,10 +45,12 @@ enum Access {
     ReadOnly,
 }
 
-/// Slot n is the file `NNNNNNNN.seg`. A file that is missing or short reads as erased.
+/// Slot n is the file `NNNNNNNN.seg`, or, without that, `NNNNNNNN.seg.zst`. A file that is missing or short reads as erased.
 #[derive(Debug)]
 pub(crate) struct FileMedium {
     files: Files,
+    packed: PackedFiles,
+    packing: Arc<Packing>,
     geometry: Geometry,
     access: Access,
     log: OnceCell<LogId>,
@@ -65,8 +75,11 @@ impl FileMedium {
         let (files, maps) = (Files::new(directory, access), Maps::new(&geometry));
         let (tail, syncs, settled) = (Tail::default(), Syncs::default(), Settled::default());
         let (log, ahead) = (OnceCell::new(), (access == Access::Owner).then(ReadAhead::default));
+        let (packed, packing) = (PackedFiles::default(), Arc::default());
         Self {
             files,
+            packed,
+            packing,
             geometry,
             access,
             log,
@@ -102,6 +115,9 @@ impl FileMedium {
         if self.tail.len() == 0 {
             return Ok(());
         }
+        if self.files.get(slot)?.is_none() {
+            self.unpack(slot)?;
+        }
         let written = match self.files.get(slot)? {
             Some(open) => {
                 open.unsynced = true;
@@ -118,13 +134,45 @@ impl FileMedium {
         })
     }
 
+    /// Fills `bytes` from the slot's file, whichever it has; without one they are erased.
+    fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
+        let erased = self.geometry.erased();
+        for _ in 0..LOOKS {
+            if let Some(length) = self.read_plain(slot, position, bytes)? {
+                bytes.get_mut(length..).unwrap_or_default().fill(erased);
+                return Ok(());
+            }
+            let directory = self.files.directory();
+            if self.packed.read(directory, &self.geometry, (slot, position), bytes)? {
+                return Ok(());
+            }
+        }
+        bytes.fill(erased);
+        Ok(())
+    }
+
+    /// Fills `bytes` as far as the slot's plain file has them, and gives how far; nothing where there is none.
+    fn read_plain(
+        &mut self,
+        slot: u32,
+        position: u32,
+        bytes: &mut [u8],
+    ) -> Result<Option<usize>, FileError> {
+        let Some(open) = self.files.get(slot)? else { return Ok(None) };
+        let read = match &mut self.ahead {
+            Some(ahead) => ahead.read(&open.file, slot, u64::from(position), bytes),
+            None => read_full(&open.file, bytes, u64::from(position)),
+        };
+        read.map(Some).map_err(|error| FileError::new("read", &self.files.path(slot), error))
+    }
+
     /// Begins to make durable what was programmed so far. What is programmed next stays in memory until that has ended, so its first
     /// frame may say that everything before it is durable.
     pub(crate) fn begin_sync(&mut self) -> Result<Sync, FileError> {
         self.write_out()?;
         self.settle_ahead();
         self.check_ownership()?;
-        Ok(self.syncs.begin(self.files.take_unsynced()))
+        Ok(self.syncs.begin(self.files.take_unsynced()?))
     }
 
     /// Who syncs often pays for new space each time: this pays for much of it at once.
@@ -180,7 +228,7 @@ impl Medium for FileMedium {
 
     fn mapped(&self, slot: u32) -> Option<&[u8]> {
         match self.access {
-            Access::ReadOnly => self.maps.get(slot, || File::open(self.files.path(slot))),
+            Access::ReadOnly => self.maps.get(slot, || to_be_mapped(&self.files.path(slot))),
             // It programs what it would borrow.
             Access::Owner => None,
         }
@@ -190,18 +238,10 @@ impl Medium for FileMedium {
         if position == 0 && self.access == Access::ReadOnly {
             // The owner may have put another file in its place.
             self.files.forget(slot);
+            self.packed.forget(slot);
             self.maps.forget(slot);
         }
-        let mut ahead = self.ahead.take();
-        let read = self.files.get(slot)?.map(|open| match &mut ahead {
-            Some(ahead) => ahead.read(&open.file, slot, u64::from(position), bytes),
-            None => read_full(&open.file, bytes, u64::from(position)),
-        });
-        self.ahead = ahead;
-        let length = read.unwrap_or(Ok(0));
-        let length =
-            length.map_err(|error| FileError::new("read", &self.files.path(slot), error))?;
-        bytes.get_mut(length..).unwrap_or_default().fill(self.geometry.erased());
+        self.read_file(slot, position, bytes)?;
         self.tail.overlay(slot, position, bytes);
         Ok(())
     }
@@ -211,6 +251,9 @@ impl Medium for FileMedium {
         self.ahead = None;
         if !self.tail.is_followed_by(slot, position) {
             self.write_out()?;
+        }
+        if position == 0 {
+            self.packing.tell();
         }
         self.tail.push(slot, position, bytes);
         let limit = if self.syncs.is_running() { TAIL_MAX } else { WRITE_LEN };
@@ -222,8 +265,10 @@ impl Medium for FileMedium {
         let path = self.files.path(slot);
         let (size, erased) = (u64::from(self.geometry.segment_size()), self.geometry.erased());
         self.write_out()?;
+        self.packing.give_up(slot);
         // A reader of another process may have created, or a person removed, the file since it was opened.
         self.files.forget(slot);
+        self.packed.forget(slot);
         let log = self.log.get().copied();
         let mut is_held = false;
         let recycled = match self.files.get(slot)? {
@@ -253,14 +298,15 @@ impl Medium for FileMedium {
         };
         if is_held {
             // It takes the other one's place, also in what is counted.
-            let file = self.create_segment(&path, is_held)?;
+            let file = self.create_segment(&path, is_held, |file| erase(file, size, erased))?;
             self.files.keep(slot, file);
         } else if !recycled {
             self.take_space(&path)?;
-            let file = self.create_segment(&path, is_held)?;
+            let file = self.create_segment(&path, is_held, |file| erase(file, size, erased))?;
             self.count();
             self.files.keep(slot, file);
         }
+        self.remove_packed(slot)?;
         self.adopt(slot);
         Ok(())
     }

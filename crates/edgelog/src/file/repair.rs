@@ -2,6 +2,7 @@
 
 use super::FileMedium;
 use super::ahead::read_full;
+use super::packed::unfinished_path;
 use super::space::fill;
 use super::stored::{files_with, segment_paths, slot_of};
 use crate::error::FileError;
@@ -29,12 +30,13 @@ impl FileMedium {
         Ok(())
     }
 
-    /// Removes what a crash left of segments that were being created: their slots may never need a new file again.
+    /// Removes what a crash left of segments that were being created or compressed: their slots may never need a new file again.
     pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
         for path in files_with("new", self.files.directory())? {
-            if slot_of(&path)
-                .is_some_and(|slot| self.files.path(slot).with_extension("new") == path)
-            {
+            if slot_of(&path).is_some_and(|slot| {
+                let plain = self.files.path(slot);
+                plain.with_extension("new") == path || unfinished_path(&plain) == path
+            }) {
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }

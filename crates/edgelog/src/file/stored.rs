@@ -1,11 +1,11 @@
 //! What a directory holds, told before anything is opened.
 
-use super::ahead::read_full;
+use super::packed::{head_of, packed_paths};
 use crate::error::{FileError, OpenError};
 use crate::image::{is_blank, other_version};
 use crate::store::store_at;
 use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, MountError, SEGMENT_MAGIC, stored_header};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -29,23 +29,26 @@ impl Stored {
     pub(crate) fn of(directory: &Path) -> Result<Self, FileError> {
         let mut stored = Self::default();
         let mut votes: Vec<((LogId, Geometry), usize, u32)> = Vec::new();
-        for path in segment_paths(directory)? {
-            let file = match File::open(&path) {
-                // The owner gave it up since the folder was read.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                other => other.map_err(|error| FileError::new("open", &path, error))?,
+        let mut paths = segment_paths(directory)?;
+        paths.extend(packed_paths(directory)?);
+        paths.sort();
+        paths.dedup();
+        for path in paths {
+            let failed = |error| FileError::new("read", &path, error);
+            // One that was there may be compressed by now, or removed.
+            let Some((head, file)) = head_of(&path, HEADER_LEN_MAX).map_err(failed)? else {
+                continue;
             };
             stored.files += 1;
-            let mut head = vec![0; HEADER_LEN_MAX];
-            let length = read_full(&file, &mut head, 0)
-                .map_err(|error| FileError::new("read", &path, error))?;
-            let head = head.get(..length).unwrap_or_default();
-            stored.data |= !is_blank(head);
-            if stored.version.is_none() && head.starts_with(&SEGMENT_MAGIC) {
-                stored.version = other_version(&file, 0)
-                    .map_err(|error| FileError::new("read", &path, error))?;
+            // What somebody compressed is something.
+            stored.data |= file.is_none() || !is_blank(&head);
+            if let Some(file) = file
+                && stored.version.is_none()
+                && head.starts_with(&SEGMENT_MAGIC)
+            {
+                stored.version = other_version(&file, 0).map_err(failed)?;
             }
-            if let Some(header) = stored_header(head) {
+            if let Some(header) = stored_header(&head) {
                 match votes.iter_mut().find(|(known, ..)| *known == header) {
                     Some((_, count, _)) => *count += 1,
                     None => votes.push((header, 1, slot_of(&path).unwrap_or(0))),
@@ -77,13 +80,13 @@ impl Stored {
 }
 
 /// The name of a slot's file.
-pub(super) fn segment_name(slot: u32) -> String {
+pub(crate) fn segment_name(slot: u32) -> String {
     format!("{slot:08}.seg")
 }
 
 /// The slot that a file's name tells.
 pub(super) fn slot_of(path: &Path) -> Option<u32> {
-    path.file_stem()?.to_str()?.parse().ok()
+    path.file_name()?.to_str()?.split('.').next()?.parse().ok()
 }
 
 /// The segment files of a directory, by slot; none where there is no directory.
@@ -94,12 +97,14 @@ pub(super) fn segment_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError>
 /// The lengths of a directory's segment files, with those that a crash left unfinished.
 pub(crate) fn stored_bytes(directory: &Path) -> Result<u64, FileError> {
     let mut bytes = 0;
-    for path in files_with("seg", directory)?.into_iter().chain(files_with("new", directory)?) {
-        match fs::metadata(&path) {
-            Ok(about) => bytes += about.len(),
-            // The owner gave it up since the folder was read.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(FileError::new("look at", &path, error)),
+    for extension in ["seg", "zst", "new"] {
+        for path in files_with(extension, directory)? {
+            match fs::metadata(&path) {
+                Ok(about) => bytes += about.len(),
+                // The owner gave it up since the folder was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(FileError::new("look at", &path, error)),
+            }
         }
     }
     Ok(bytes)

@@ -85,6 +85,11 @@ impl Share {
         });
     }
 
+    /// There are more bytes, which nobody was asked for.
+    pub(crate) fn grew(&self, bytes: u64) {
+        self.account(|account| account.files += bytes);
+    }
+
     /// A file is gone.
     pub(crate) fn gone(&self, bytes: u64) {
         self.account(|account| account.files = account.files.saturating_sub(bytes));

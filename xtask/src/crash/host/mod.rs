@@ -97,17 +97,19 @@ struct Chosen {
     run: u32,
     seed: u64,
     protect: bool,
+    compress: bool,
     lives: Duration,
     plant: Option<Bug>,
 }
 
 impl Chosen {
-    /// One in four ends while the log is opened, mounted or first appended to.
+    /// Every second one compresses what is sealed. One in four ends while the log is opened, mounted or first appended to.
     fn random(random: &mut Random, run: u32, plant: Option<Bug>) -> Self {
         let (seed, protect) = (random.next(), random.below(2) == 0);
+        let compress = random.below(2) == 0;
         let is_early = random.below(4) == 0;
         let micros = if is_early { random.below(20_000) } else { 20_000 + random.below(180_000) };
-        Self { run, seed, protect, lives: Duration::from_micros(micros), plant }
+        Self { run, seed, protect, compress, lives: Duration::from_micros(micros), plant }
     }
 }
 
@@ -130,6 +132,9 @@ fn live_and_die(folder: &Path, chosen: &Chosen) -> Result<Vec<Line>> {
     command.args(["--run", &chosen.run.to_string(), "--seed", &chosen.seed.to_string()]);
     if chosen.protect {
         command.arg("--protect");
+    }
+    if chosen.compress {
+        command.arg("--compress");
     }
     if let Some(bug) = chosen.plant.and_then(|bug| bug.to_possible_value()) {
         command.args(["--plant", bug.get_name()]);

@@ -25,6 +25,9 @@ pub struct VictimArguments {
     /// Keep what some cursors have not passed
     #[arg(long)]
     protect: bool,
+    /// Compress what is sealed
+    #[arg(long)]
+    compress: bool,
     #[arg(long, value_enum)]
     plant: Option<Bug>,
 }
@@ -49,7 +52,8 @@ const READ_WAIT: Duration = Duration::from_millis(10);
 /// The log could not be opened.
 pub fn live(arguments: &VictimArguments) -> Result<()> {
     std::panic::set_hook(Box::new(|panic| tell(&Line::Broken(panic.to_string()))));
-    let log = options().open(&arguments.directory)?;
+    let options = if arguments.compress { options().compress(1) } else { options() };
+    let log = options.open(&arguments.directory)?;
     tell(&Line::Opened { visible: log.status()?.visible });
     // So that there is room for the cursors.
     log.set_full_policy(FullPolicy::DropOldest);
