@@ -1,6 +1,6 @@
 //! Waiting for what others do, in a thread or in a task, at nearly no cost for those whom nobody awaits.
 
-use crate::sync::atomic::{AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use std::mem;
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 /// Rung after something has changed, and heard by all who wait for that.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
-    /// How many there are below: who rings for nobody needs no lock.
+    /// How many there are below: who rings for nobody needs no lock. It is only ever changed, never merely read or written: of one who
+    /// waits and one who rings, the later then sees what the earlier did before.
     count: AtomicUsize,
     listeners: Mutex<Listeners>,
 }
@@ -32,16 +33,14 @@ enum Wake {
 pub(crate) struct Place(u64);
 
 impl Bell {
-    /// Wakes all who wait. Costs a fence when nobody does.
+    /// Wakes all who wait. Costs one atomic operation when nobody does.
     pub(crate) fn ring(&self) {
-        // Between the change and the look. Whoever waits does it the other way round, so one of both sees the other.
-        fence(Ordering::SeqCst);
-        if self.count.load(Ordering::Relaxed) == 0 {
+        if self.count.fetch_add(0, Ordering::AcqRel) == 0 {
             return;
         }
         let woken = {
             let mut listeners = self.listeners();
-            self.count.store(0, Ordering::Relaxed);
+            self.count.swap(0, Ordering::AcqRel);
             mem::take(&mut listeners.waiting)
         };
         // Without the lock, which they may take next.
@@ -106,7 +105,9 @@ impl Bell {
         let mut listeners = self.listeners();
         let at = listeners.waiting.iter().position(|(it, _)| *it == place);
         let left = at.map(|at| listeners.waiting.swap_remove(at));
-        self.count.store(listeners.waiting.len(), Ordering::Relaxed);
+        if left.is_some() {
+            self.count.fetch_sub(1, Ordering::AcqRel);
+        }
         drop(listeners);
         // Only now: a waker may do anything when it is dropped.
         drop(left);
@@ -117,10 +118,7 @@ impl Bell {
         listeners.places += 1;
         let number = listeners.places;
         listeners.waiting.push((Place(number), wake));
-        self.count.store(listeners.waiting.len(), Ordering::Relaxed);
-        drop(listeners);
-        // Between the entry and the look, as above.
-        fence(Ordering::SeqCst);
+        self.count.fetch_add(1, Ordering::AcqRel);
         Place(number)
     }
 

@@ -31,6 +31,26 @@ pub enum Durability {
 /// It can be [polled](Self::is_durable), [waited](Self::wait) for, or awaited: as a future it gives the durable offset, needs no particular
 /// runtime, and does no work of its own, but asks the log's writer thread, which does one sync for all who ask it meanwhile.
 /// Dropping it does nothing but end the waiting. After it was ready it may be asked again.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let log = edgelog::Options::new().open(directory.path())?;
+/// use edgelog::{AppendError, Durability, Event, Log};
+///
+/// log.append_as(Durability::Durable, "alarm", &Event::new(b"smoke"))?; // survives a power cut from here on
+/// log.append_as(Durability::Batched, "climate", &Event::new(b"21.5"))?; // will in a second
+///
+/// async fn store(log: &Log, reading: &[u8]) -> Result<(), AppendError> {
+///     let offset = log.append("climate", &Event::new(reading))?;
+///     log.durable(offset).await?; // many tasks share one sync
+///     Ok(())
+/// }
+/// # let mut stored = std::pin::pin!(store(&log, b"21.6"));
+/// # assert!(stored.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending());
+/// # assert!(log.durable(0).is_durable());
+/// # use std::future::Future;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "it waits for nothing unless it is waited for or awaited"]
 pub struct Durable {
@@ -44,9 +64,7 @@ pub struct Durable {
 
 impl Durable {
     pub(crate) fn new(log: Log, offset: u64) -> Self {
-        let committer = log.committer();
-        let is_known =
-            committer.group().durable() > offset || committer.engine().visible() > offset;
+        let is_known = log.recent().visible() > offset;
         Self { log, offset, is_known, place: None }
     }
 
@@ -186,6 +204,20 @@ mod tests {
             assert!(durable.wait_timeout(LONG).unwrap());
         }
         assert_eq!(log.committer().group().begun(), begun + 1);
+    }
+
+    #[test]
+    fn one_that_waits_and_is_dropped_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(folder.path());
+        let mut waiting = log.durable(append(&log));
+        // Nobody can sync meanwhile.
+        let engine = log.engine();
+        assert!(waiting.ask(Waker::noop()).is_pending());
+        assert_eq!(log.committer().group().waiting(), 1);
+        drop(waiting);
+        assert_eq!(log.committer().group().waiting(), 0);
+        drop(engine);
     }
 
     #[test]

@@ -130,6 +130,12 @@ impl Group {
         self.state().begun
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
     fn has_reached(&self, below: u64, sync: u64) -> bool {
         self.durable() >= below || self.done.load(Ordering::Acquire) >= sync
     }

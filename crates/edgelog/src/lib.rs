@@ -20,6 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Each append says how durable it is to be ([`Durability`]), and [`Log::durable`] is what a thread can wait for and a task can await.
+//!
 //! One process owns a log (a lock file says which); any number of others may read it through a [`View`], which also opens an image that was
 //! pulled from a flash chip:
 //!
@@ -87,6 +89,8 @@ mod store;
 #[cfg(feature = "stream")]
 pub mod stream;
 mod sync;
+#[cfg(feature = "redb")]
+pub mod table;
 mod view;
 mod writer;
 

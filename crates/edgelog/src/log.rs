@@ -253,7 +253,7 @@ impl Log {
     }
 
     /// Appends an event whose payload must be a finished FlatBuffer with the root `T`, a type that `flatc` generated, bare or in an
-    /// envelope. Otherwise as [`append`](Self::append). Costs one verification more.
+    /// envelope. Otherwise as [`append`](Self::append): [`durable`](Self::durable) waits for more. Costs one verification more.
     ///
     /// # Errors
     ///

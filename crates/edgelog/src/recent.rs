@@ -23,7 +23,8 @@ pub(crate) struct Recent {
 
 #[derive(Debug, Default)]
 struct Kept {
-    full: VecDeque<Arc<Block>>,
+    /// In order, each with the offset of its first record.
+    full: VecDeque<(u64, Arc<Block>)>,
     open: Block,
 }
 
@@ -78,9 +79,10 @@ impl Recent {
     /// Lends `held` what is kept from `offset` on, in place of what it had; whether that is anything.
     pub(crate) fn find(&self, offset: u64, held: &mut Held) -> bool {
         let kept = self.kept();
-        let behind = kept.full.partition_point(|block| block.offsets().start <= offset);
+        let behind = kept.full.partition_point(|&(first, _)| first <= offset);
         let block = behind.checked_sub(1).and_then(|at| kept.full.get(at));
-        held.shared = block.filter(|block| block.offsets().contains(&offset)).cloned();
+        let block = block.filter(|(_, block)| block.offsets().contains(&offset));
+        held.shared = block.map(|(_, block)| Arc::clone(block));
         if held.shared.is_none() && kept.open.offsets().contains(&offset) {
             held.own.copy_from(&kept.open, offset);
         }
@@ -111,9 +113,10 @@ impl Kept {
         }
         let oldest = if self.full.len() < BLOCKS_MAX { None } else { self.full.pop_front() };
         // Its room is used again, unless somebody still reads it.
-        let mut next = oldest.and_then(Arc::into_inner).unwrap_or_default();
+        let mut next = oldest.and_then(|(_, block)| Arc::into_inner(block)).unwrap_or_default();
         next.clear();
-        self.full.push_back(Arc::new(mem::replace(&mut self.open, next)));
+        let full = mem::replace(&mut self.open, next);
+        self.full.push_back((full.offsets().start, Arc::new(full)));
     }
 }
 

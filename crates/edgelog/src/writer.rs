@@ -203,3 +203,62 @@ fn serve(committer: &Committer, work: Work) {
 fn is_first(flag: &AtomicBool) -> bool {
     !flag.load(Ordering::SeqCst) && !flag.swap(true, Ordering::SeqCst)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn due_at(orders: &Orders, at: Instant) -> Option<Work> {
+        orders.due().take(at)
+    }
+
+    #[test]
+    fn a_batch_is_due_when_its_first_record_is_old_enough_or_its_bytes_are_together() {
+        let orders = Orders::new(HOUR, 100);
+        let began = Instant::now();
+        orders.batch(1, 60);
+        let first = orders.due().batch;
+        assert!(first >= Some(began + HOUR));
+        orders.batch(2, 39);
+        assert_eq!(orders.due().batch, first, "the first one's time holds");
+        assert_eq!(due_at(&orders, began), None);
+        orders.batch(3, 1);
+        assert_eq!(due_at(&orders, began), Some(Work { write: false, sync: true, end: false }));
+        assert_eq!(orders.below.load(Ordering::SeqCst), 3);
+        assert_eq!(due_at(&orders, began), None);
+        assert!(due_at(&orders, Instant::now() + HOUR).is_some_and(|work| work.sync));
+    }
+
+    #[test]
+    fn a_sync_that_somebody_else_asked_for_begins_the_next_batch_anew() {
+        let orders = Orders::new(HOUR, 100);
+        orders.batch(1, 99);
+        let first = orders.due().batch;
+        orders.batch_is_being_synced();
+        let then = Instant::now();
+        orders.batch(2, 99);
+        assert_eq!(due_at(&orders, then), None, "its bytes count from the sync on");
+        let second = orders.due().batch;
+        assert!(second > first && second >= Some(then + HOUR), "its time as well");
+    }
+
+    #[test]
+    fn writes_are_due_in_their_own_time_and_the_end_takes_a_batch_along() {
+        let orders = Orders::new(HOUR, 100);
+        orders.write();
+        orders.batch(1, 1);
+        let soon = Instant::now() + WRITE_AFTER;
+        assert_eq!(due_at(&orders, soon), Some(Work { write: true, sync: false, end: false }));
+        orders.order(|due| due.end = true);
+        assert_eq!(due_at(&orders, soon), Some(Work { write: false, sync: true, end: true }));
+    }
+
+    #[test]
+    fn a_time_that_never_comes_is_no_order() {
+        let orders = Orders::new(Duration::MAX, u64::MAX);
+        orders.batch(1, 1);
+        assert_eq!(orders.due().batch, None);
+    }
+}

@@ -230,6 +230,36 @@ fn what_is_durable_is_ready_at_once_and_what_waits_may_be_dropped() {
     Options::new().open(folder.path()).unwrap();
 }
 
+/// A waker that owns what it wakes, and drops it.
+struct Owner(Mutex<Option<Durable>>);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().unwrap().take());
+    }
+}
+
+#[test]
+fn the_last_handle_of_a_log_may_be_dropped_by_the_waker_that_the_log_itself_wakes() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..5 {
+        let log = open(folder.path(), (LONG, u64::MAX));
+        let waiting = log.durable(append(&log, Durability::Visible));
+        drop(log);
+        let owner = Arc::new(Owner(Mutex::new(Some(waiting))));
+        let waker = Waker::from(Arc::clone(&owner));
+        let mut waiting = owner.0.lock().unwrap();
+        let polled = pin!(waiting.as_mut().unwrap()).poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        drop(waiting);
+        // Bounded by the test's own time only: the writer thread has dropped it, and ended.
+        while let Err(error) = Options::new().open(folder.path()) {
+            assert!(matches!(error, OpenError::Locked { .. }), "{error}");
+        }
+        assert!(owner.0.lock().unwrap().is_none());
+    }
+}
+
 #[test]
 fn a_record_that_was_not_appended_is_refused_and_waits_for_nobody() {
     let folder = tempfile::tempdir().unwrap();

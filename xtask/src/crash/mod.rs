@@ -32,6 +32,9 @@ pub struct CrashArguments {
     /// Cut the power under the files of a process instead, at each of its calls, and let each call fail
     #[arg(long, conflicts_with_all = ["host", "disk", "nor", "case"])]
     pub files: bool,
+    /// With --files: how many calls fail; one for 8 states if it is not said
+    #[arg(long, value_name = "N", requires = "files")]
+    pub faults: Option<u64>,
     /// How often the process is killed
     #[arg(long, default_value_t = KILLS, value_name = "N", requires = "host")]
     pub kills: u32,
@@ -45,7 +48,18 @@ impl Default for CrashArguments {
     fn default() -> Self {
         let (states, kills) = (STATES, KILLS);
         let (disk, nor, host, files) = (false, false, false, false);
-        Self { states, seed: 1, disk, nor, case: None, host, files, kills, plant: None }
+        Self {
+            states,
+            seed: 1,
+            disk,
+            nor,
+            case: None,
+            host,
+            files,
+            faults: None,
+            kills,
+            plant: None,
+        }
     }
 }
 

@@ -174,7 +174,7 @@ impl FileMedium {
         self.write_out()?;
         self.settle_ahead();
         self.check_ownership()?;
-        Ok(self.syncs.begin(self.files.take_unsynced()))
+        Ok(self.syncs.begin(self.files.take_unsynced()?))
     }
 
     /// Who syncs often pays for new space each time: this pays for much of it at once.

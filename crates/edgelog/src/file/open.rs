@@ -15,6 +15,7 @@ pub(super) struct Files {
     access: Access,
     /// The one used last at the end.
     open: Vec<OpenSegment>,
+    is_renamed: bool,
 }
 
 #[derive(Debug)]
@@ -32,7 +33,9 @@ const READER_OPEN_MAX: usize = 2;
 
 impl Files {
     pub(super) fn new(directory: &Path, access: Access) -> Self {
-        Self { directory: directory.to_owned(), access, open: Vec::new() }
+        // An owner that was killed may have left a name that is not durable.
+        let is_renamed = access == Access::Owner;
+        Self { directory: directory.to_owned(), access, open: Vec::new(), is_renamed }
     }
 
     pub(super) fn directory(&self) -> &Path {
@@ -84,13 +87,24 @@ impl Files {
         self.open.retain(|open| open.slot != slot || open.unsynced);
     }
 
-    /// The files that were written since the last sync, with their paths. They count as synced from here on.
-    pub(super) fn take_unsynced(&mut self) -> Vec<(PathBuf, Arc<File>)> {
+    /// A file of the folder may have another name than at the last sync.
+    pub(super) const fn was_renamed(&mut self) {
+        self.is_renamed = true;
+    }
+
+    /// What was changed since the last sync, with its path. It counts as synced from here on.
+    pub(super) fn take_unsynced(&mut self) -> Result<Vec<(PathBuf, Arc<File>)>, FileError> {
         let mut files = Vec::new();
+        if self.is_renamed {
+            let folder = File::open(&self.directory);
+            let failed = |error| FileError::new("open the folder", &self.directory, error);
+            files.push((self.directory.clone(), Arc::new(folder.map_err(failed)?)));
+            self.is_renamed = false;
+        }
         for open in self.open.iter_mut().filter(|open| open.unsynced) {
             open.unsynced = false;
             files.push((self.directory.join(segment_name(open.slot)), Arc::clone(&open.file)));
         }
-        files
+        Ok(files)
     }
 }

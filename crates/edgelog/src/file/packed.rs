@@ -169,12 +169,12 @@ impl FileMedium {
     /// is damaged, so is the plain one.
     pub(super) fn unpack(&mut self, slot: u32) -> Result<(), FileError> {
         let path = self.files.path(slot);
+        let (size, erased) = (self.geometry.segment_size(), self.geometry.erased());
         let file = self.create_segment(&path, false, |file| {
             let Some(from) = found(File::open(packed_path(&path)))? else {
                 return Err(ErrorKind::NotFound.into());
             };
-            let packed = Packed::open(from, self.geometry.segment_size(), self.geometry.erased())?;
-            packed.copy_to(file)
+            Packed::open(from, size, erased)?.copy_to(file)
         })?;
         if let Some(share) = &self.share {
             share.grew(self.geometry.segment_size().into());

@@ -125,14 +125,38 @@ impl Cuts<'_> {
     fn examine(&self, folder: &Path, at: usize) -> Result<()> {
         let seen = View::open(folder, Start::Earliest);
         let log = self.options.open(folder).context("open the log after the cut")?;
-        let found = Found::of(&log)?;
-        agree(seen, &found)?;
+        // Only where it matters: this takes as long as all the rest.
+        let (evicted, found) = match Found::of(&log) {
+            Ok(found) => (0, found),
+            Err(_) => {
+                let evicted = self.evicted(at)?;
+                (evicted, Found::cut_below(&log, evicted)?)
+            }
+        };
+        agree(seen, &found, evicted)?;
         let mut judge = self.judged(at, &found)?;
         let run = self.run + 1;
         let lines = append(&log, run).context("append after the cut")?;
         drop(log);
         let log = self.options.open(folder).context("open the log once more")?;
-        judge.life(&Life { run, protect: false, lines: &lines }, &Found::of(&log)?)
+        let found = Found::cut_below(&log, evicted)?;
+        judge.life(&Life { run, protect: false, lines: &lines }, &found)
+    }
+
+    /// What the process had let go at this event: everything below this offset. A segment is cleared before it is used anew, and until
+    /// its new header is durable a cut may leave its old one, with holes behind it.
+    fn evicted(&self, at: usize) -> Result<u64> {
+        let scratch = Scratch::new()?;
+        lay_out(&scratch.path, &self.disk(at)?.seen())?;
+        let log = self.options.open(&scratch.path).context("open the log as the process saw it")?;
+        Ok(log.status()?.earliest)
+    }
+
+    /// Before this event.
+    fn disk(&self, at: usize) -> Result<Disk> {
+        let mut disk = Disk::of(&self.before.files, self.lies);
+        self.events.iter().take(at).try_for_each(|event| disk.take(event))?;
+        Ok(disk)
     }
 
     /// Cuts the power once, somewhere.
@@ -142,24 +166,23 @@ impl Cuts<'_> {
         at: usize,
         random: &mut Random,
     ) -> Result<()> {
-        let mut disk = Disk::of(&self.before.files, self.lies);
-        self.events.iter().take(at).try_for_each(|event| disk.take(event))?;
-        let files = disk.cut(random);
+        let files = self.disk(at)?.cut(random);
         lay_out(&scratch.path, &files)?;
         self.examine(&scratch.path, at)
             .or_else(|error| Err(error.context(self.keep(&files, at, 0)?)))
     }
 
-    /// A log that a cut left somewhere in this life.
+    /// A log that a cut left somewhere in this life, and not in the middle of clearing: what comes next does not know of that.
     pub(super) fn one(&self, random: &mut Random) -> Result<Power> {
-        let at = usize::try_from(random.below(self.events.len().max(1) as u64))?;
-        let mut disk = Disk::of(&self.before.files, self.lies);
-        self.events.iter().take(at).try_for_each(|event| disk.take(event))?;
-        let files = disk.cut(random);
         let folder = Scratch::new()?;
-        lay_out(&folder.path, &files)?;
-        let judge = self.judged(at, &Found::of(&self.options.open(&folder.path)?)?)?;
-        Ok(Power { judge, files })
+        loop {
+            let at = usize::try_from(random.below(self.events.len().max(1) as u64))?;
+            let files = self.disk(at)?.cut(random);
+            lay_out(&folder.path, &files)?;
+            if let Ok(found) = Found::of(&self.options.open(&folder.path)?) {
+                return Ok(Power { judge: self.judged(at, &found)?, files });
+            }
+        }
     }
 
     /// Keeps what a cut left, and tells where.
@@ -177,7 +200,7 @@ impl Cuts<'_> {
 }
 
 /// A view, of before the owner opened, sees what he does.
-pub(super) fn agree(seen: Result<View, OpenError>, found: &Found) -> Result<()> {
+pub(super) fn agree(seen: Result<View, OpenError>, found: &Found, evicted: u64) -> Result<()> {
     let mut view = match seen {
         Ok(view) => view,
         // The log was being created.
@@ -189,11 +212,13 @@ pub(super) fn agree(seen: Result<View, OpenError>, found: &Found) -> Result<()> 
             return Ok(());
         }
     };
-    let mut order = Order::from(view.offset());
+    let mut order = Order::from(view.offset()).cut_below(evicted);
     let mut records = 0;
     while let Some(item) = view.next()? {
         let offset = order.next;
-        if let Some(record) = order.take(&item)? {
+        if let Some(record) = order.take(&item)?
+            && offset >= found.earliest()
+        {
             ensure!(
                 found.has(offset, &record),
                 "a view sees {record:?} at {offset}, its owner does not"

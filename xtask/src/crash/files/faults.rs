@@ -166,7 +166,7 @@ impl Campaign<'_> {
         let seen = View::open(folder, Start::Earliest);
         let log = cuts.options.open(folder).context("open the log without the failure")?;
         let found = Found::of(&log)?;
-        agree(seen, &found)?;
+        agree(seen, &found, 0)?;
         let lines: Vec<Line> = cuts.lines.iter().map(|(_, line)| line.clone()).collect();
         judge.life(&judge::Life { run: RUN, protect: false, lines: &lines }, &found)?;
         let lines = append(&log, RUN + 1).context("append without the failure")?;

@@ -39,7 +39,7 @@ const STATES_A_FAULT: u64 = 8;
 ///
 /// A promise was broken: its seed and the folder, which is kept, are told. Or a process could not be started.
 pub(super) fn run(arguments: &CrashArguments) -> Result<()> {
-    let CrashArguments { seed, states, plant, .. } = *arguments;
+    let CrashArguments { seed, states, faults, plant, .. } = *arguments;
     println!("crash.files.seed = {seed}");
     let shim = Shim::new()?;
     let (mut random, started) = (Random(seed), Instant::now());
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &CrashArguments) -> Result<()> {
         }
         println!("crash.files.log = {}", power.judge.figures());
     }
-    let faults = states.div_ceil(STATES_A_FAULT);
+    let faults = faults.unwrap_or_else(|| states.div_ceil(STATES_A_FAULT));
     let verify = faults::command()?;
     let failed = faults::run(&shim, seed, faults, plant == Some(Bug::LostCall), Some(&verify));
     let failed = failed.inspect_err(|_| println!("crash.files.failures = 1"))?;

@@ -109,9 +109,12 @@ static long written(long nr, long *a, const char *name) {
     uint64_t offset = nr == SYS_write ? RAW(SYS_lseek, a[0], 0, SEEK_CUR, 0) : a[3];
     long how = fault(CHANGE, name, nr), wanted = a[2];
     if (how == LOST) return wanted;
-    /* A device that fails may have done a part of it. */
-    if (how == SHORT || how == EIO) wanted = how == SHORT ? (wanted + 1) / 2 : wanted / 2;
-    else if (how != NO_FAULT) wanted = 0;
+    /* A part ends where a page does. What fails for want of space has done nothing, a device may have. */
+    uint64_t end = (offset + wanted / 2) / 4096 * 4096;
+    long part = end > offset ? (long)(end - offset) : 0;
+    if (how == SHORT && part) wanted = part;
+    else if (how == EIO) wanted = part;
+    else if (how > 0) wanted = 0;
     long done = wanted ? RAW(nr, a[0], a[1], wanted, a[3]) : 0;
     if (done > 0) record(WRITE, 0, name, strlen(name), offset, done, (void *)a[1], done);
     return how > 0 ? -how : done;
