@@ -210,6 +210,12 @@ impl FileMedium {
         Ok(())
     }
 
+    /// Returns when everything that was programmed to the slot is in its file: before that it must not be compressed.
+    #[cfg(feature = "zstd")]
+    pub(crate) fn finish(&mut self, slot: u32) -> Result<(), FileError> {
+        if self.tail.slot() == slot { self.write_out() } else { Ok(()) }
+    }
+
     /// Closes the slot's plain file, which was removed, so that its space is free.
     #[cfg(feature = "zstd")]
     pub(crate) fn let_go(&mut self, slot: u32) {
