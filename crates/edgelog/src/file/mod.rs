@@ -138,7 +138,9 @@ impl FileMedium {
     fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         let erased = self.geometry.erased();
         for _ in 0..LOOKS {
-            if let Some(length) = self.read_plain(slot, position, bytes)? {
+            if !self.packed.is_open(slot)
+                && let Some(length) = self.read_plain(slot, position, bytes)?
+            {
                 bytes.get_mut(length..).unwrap_or_default().fill(erased);
                 return Ok(());
             }
