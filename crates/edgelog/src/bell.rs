@@ -156,5 +156,9 @@ mod tests {
             !is_first
         };
         assert!(bell.wait(Duration::MAX, ready));
+        looks.set(0);
+        let (mut place, context) = (None, Context::from_waker(Waker::noop()));
+        assert_eq!(bell.poll(&mut place, &context, ready), Poll::Ready(()));
+        assert_eq!((place, bell.listeners().waiting.len()), (None, 0));
     }
 }

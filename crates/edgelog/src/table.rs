@@ -96,8 +96,9 @@ pub struct TableCursor {
 }
 
 impl TableCursor {
-    /// The consumer `name` (as with [`Log::cursor`]: 1 to 32 bytes, 8 in a log) of `log`, whose row is in `database`. Where it is new there it
-    /// begins at `start`, or at the durable offset if that is less: 0 takes everything that is still there, `u64::MAX` only what comes.
+    /// The consumer `name` of `log`, whose row is in `database`. Names are as with [`Log::cursor`]: 1 to 32 bytes, and 8 in a log. Where it is new in
+    /// the database it begins at `start`, or at the durable offset if that is less: 0 takes everything that is still there, `u64::MAX` only
+    /// what comes. Open it before the log is appended to: it is what keeps the log from freeing records.
     ///
     /// It does a transaction or two of its own, so the caller must not have a write transaction open: this would wait for it for ever.
     /// Costs a sync of the log and up to two of the database. Power loss meanwhile: open it again.

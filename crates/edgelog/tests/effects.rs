@@ -203,7 +203,7 @@ fn effects_are_there_exactly_once_wherever_the_process_is_killed() {
     println!("seed {seed:#x}");
     let mut rng = Rng::new(seed);
     let mut done = 0;
-    for round in 0..40 {
+    for round in 0..20 {
         let this = std::env::current_exe().unwrap();
         let test = "effects_are_there_exactly_once_wherever_the_process_is_killed";
         let mut child = Command::new(this)
@@ -226,7 +226,7 @@ fn effects_are_there_exactly_once_wherever_the_process_is_killed() {
         assert!(now >= done, "round {round}: {now} are done, and {done} were before");
         done = now;
     }
-    assert!(done > 2000, "{done}");
+    assert!(done > 1000, "{done}");
 }
 
 fn work_until_killed(folder: &Path, seed: u64) -> ! {
@@ -237,7 +237,9 @@ fn work_until_killed(folder: &Path, seed: u64) -> ! {
     loop {
         worker.append();
         let transaction = worker.transaction(&cursor);
-        if !worker.rng.one_in(8) {
+        if worker.rng.one_in(8) {
+            drop(transaction);
+        } else {
             transaction.commit().unwrap();
         }
         if worker.rng.one_in(4) {
@@ -513,8 +515,7 @@ fn a_log_that_is_older_than_the_database_is_told_and_goes_on_where_the_user_says
     let log = open_log(backup.path());
     append(&log, 2);
     let cursor = open(&log, &database);
-    let is_told =
-        |error: &TableError| matches!(error, TableError::Ahead { done: 10, durable: 5 | 7 });
+    let is_told = |error: &TableError| matches!(error, TableError::Ahead { done: 10, durable: 7 });
     assert!(is_told(&cursor.offset(&database).unwrap_err()));
     assert!(is_told(&cursor.release(&database).unwrap_err()));
     let transaction = database.begin_write().unwrap();

@@ -55,9 +55,9 @@ pub(crate) struct FileMedium {
     access: Access,
     log: OnceCell<LogId>,
     lock: Option<File>,
-    /// A reader's: it never programs, and reads records in place.
+    /// A reader's: it never programs, and reads records in place. An owner's while it mounts.
     maps: Maps,
-    /// An owner's until it programs: mounting reads a segment in small pieces, one behind the other.
+    /// An owner's while it mounts: what it cannot map it reads in small pieces, one behind the other.
     ahead: Option<ReadAhead>,
     tail: Tail,
     syncs: Syncs,
@@ -138,7 +138,9 @@ impl FileMedium {
     fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         let erased = self.geometry.erased();
         for _ in 0..LOOKS {
-            if let Some(length) = self.read_plain(slot, position, bytes)? {
+            if !self.packed.is_open(slot)
+                && let Some(length) = self.read_plain(slot, position, bytes)?
+            {
                 bytes.get_mut(length..).unwrap_or_default().fill(erased);
                 return Ok(());
             }
@@ -192,8 +194,17 @@ impl FileMedium {
     }
 
     /// Says whose segments may be overwritten when the ring comes round. Until then none but blank ones are.
-    pub(crate) fn set_log(&self, log: LogId) {
+    /// The log is mounted.
+    pub(crate) fn set_log(&mut self, log: LogId) {
         let _ = self.log.set(log);
+        self.end_mounting();
+    }
+
+    /// What the owner has mapped keeps its file from being recycled in place.
+    fn end_mounting(&mut self) {
+        if self.ahead.take().is_some() {
+            self.maps.clear();
+        }
     }
 
     /// Whether the lock file is still the one that was locked.
@@ -227,10 +238,11 @@ impl Medium for FileMedium {
     }
 
     fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        let open = || to_be_mapped(&self.files.path(slot));
         match self.access {
-            Access::ReadOnly => self.maps.get(slot, || to_be_mapped(&self.files.path(slot))),
-            // It programs what it would borrow.
-            Access::Owner => None,
+            Access::ReadOnly => self.maps.get(slot, open),
+            // It programs what it would borrow, but not while it mounts.
+            Access::Owner => self.ahead.as_ref().and_then(|_| self.maps.get_all(slot, open)),
         }
     }
 
@@ -248,7 +260,7 @@ impl Medium for FileMedium {
 
     /// Keeps the bytes until there are enough of them to be written, or a [sync](Self::begin_sync) writes them.
     fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), FileError> {
-        self.ahead = None;
+        self.end_mounting();
         if !self.tail.is_followed_by(slot, position) {
             self.write_out()?;
         }
@@ -261,7 +273,7 @@ impl Medium for FileMedium {
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), FileError> {
-        self.ahead = None;
+        self.end_mounting();
         let path = self.files.path(slot);
         let (size, erased) = (u64::from(self.geometry.segment_size()), self.geometry.erased());
         self.write_out()?;
@@ -312,7 +324,7 @@ impl Medium for FileMedium {
     }
 
     fn discard(&mut self, slot: u32) -> Result<(), FileError> {
-        self.ahead = None;
+        self.end_mounting();
         self.remove_segment(slot)
     }
 
