@@ -2,10 +2,10 @@
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, Thread};
-use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::sync::{Instant, Mutex, MutexGuard, PoisonError};
 use std::mem;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Rung after something has changed, and heard by all who wait for that.
 #[derive(Debug, Default)]
