@@ -29,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "flatbuffers",
             "futures-core",
             "getrandom",
+            "redb",
             "rustix",
             "zstd",
         ],

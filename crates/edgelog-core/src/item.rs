@@ -39,6 +39,20 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// Of a record's frame that `place` has stepped over. Otherwise as [`of`](Self::of).
+    #[inline]
+    pub(crate) fn behind(
+        place: &Place,
+        frame: &Frame,
+        geometry: &Geometry,
+        buffer: &'a [u8],
+    ) -> Result<Self, usize> {
+        // What else a step changes says the same of a frame before it and behind it.
+        let mut record = Self::of(place, frame, geometry, buffer)?;
+        record.identity.offset -= 1;
+        Ok(record)
+    }
+
     /// The same record with its key and payload lent by another: of a copy, say.
     #[must_use]
     pub const fn with_bytes<'b>(&self, key: Option<&'b [u8]>, payload: &'b [u8]) -> Record<'b> {
@@ -47,6 +61,7 @@ impl<'a> Record<'a> {
     }
 
     /// Of a frame that stands at `place` and is in `buffer` from its first byte. `Err`: the bytes that the buffer needs to hold it.
+    #[inline]
     pub(crate) fn of(
         place: &Place,
         frame: &Frame,

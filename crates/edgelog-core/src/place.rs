@@ -9,6 +9,8 @@ use crate::types::{LogId, TimeQuality};
 pub(crate) struct Place {
     pub(crate) log: LogId,
     pub(crate) generation: u64,
+    /// What the CRC of every frame here begins with.
+    pub(crate) crc: Crc,
     /// The epoch in force.
     pub(crate) epoch: u32,
     pub(crate) position: u32,
@@ -31,10 +33,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) const fn start_of(header: &SegmentHeader, geometry: &Geometry) -> Self {
+    pub(crate) fn start_of(header: &SegmentHeader, geometry: &Geometry) -> Self {
         Self {
             log: header.log,
             generation: header.generation,
+            crc: Crc::of_segment(header.log, header.generation),
             epoch: header.epoch,
             // Where the first frame stands is not known without a header.
             position: if header.is_presumed { 0 } else { header.first_frame(geometry) },
@@ -50,12 +53,14 @@ impl Place {
     }
 
     /// What can be a frame, if it is bound to this place's epoch and offset.
+    #[inline]
     pub(crate) fn accepted(&self, found: Option<(Frame, Crc)>) -> Option<Frame> {
         let (frame, crc) = found?;
-        (crc.finish_frame(self.epoch, self.offset) == frame.header.crc).then_some(frame)
+        crc.is_of_frame(self.epoch, self.offset, frame.header.crc).then_some(frame)
     }
 
     /// The time of the frame that stands here.
+    #[inline]
     pub(crate) fn time_of(&self, header: &FrameHeader) -> u64 {
         let since_base = match header.form {
             Form::Short { since } => self.reference.saturating_add(u32::from(since)),
@@ -88,6 +93,7 @@ impl Place {
     }
 
     /// Steps over the frame that stands here.
+    #[inline]
     pub(crate) fn pass(&mut self, frame: &Frame) {
         self.time = self.time_of(&frame.header);
         if let Form::Long { time, .. } = frame.header.form {
@@ -140,6 +146,7 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    #[inline]
     pub(crate) fn fit(
         header: FrameHeader,
         key_len: u8,

@@ -2,10 +2,10 @@
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, Thread};
-use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::sync::{Instant, Mutex, MutexGuard, PoisonError};
 use std::mem;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Rung after something has changed, and heard by all who wait for that.
 #[derive(Debug, Default)]
@@ -156,5 +156,9 @@ mod tests {
             !is_first
         };
         assert!(bell.wait(Duration::MAX, ready));
+        looks.set(0);
+        let (mut place, context) = (None, Context::from_waker(Waker::noop()));
+        assert_eq!(bell.poll(&mut place, &context, ready), Poll::Ready(()));
+        assert_eq!((place, bell.listeners().waiting.len()), (None, 0));
     }
 }

@@ -60,6 +60,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Where handling changes nothing but tables of a redb database, it need not be idempotent: behind the feature `redb`, `table::TableCursor` commits
+//! with them.
+//!
 //! And everything durable goes to Kafka for as long as the [`Uplink`] lives ([`Log::ship`]).
 
 mod bell;
@@ -89,6 +92,8 @@ mod store;
 #[cfg(feature = "stream")]
 pub mod stream;
 mod sync;
+#[cfg(feature = "redb")]
+pub mod table;
 mod view;
 mod writer;
 

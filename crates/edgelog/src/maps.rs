@@ -35,11 +35,27 @@ impl Maps {
 
     /// The bytes of a slot; no bytes for a file that is missing, and nothing for one that cannot be mapped.
     pub(crate) fn get(&self, slot: u32, open: impl FnOnce() -> io::Result<File>) -> Option<&[u8]> {
+        self.get_with(slot, || MappedFile::new(open()?, self.segment_size))
+    }
+
+    /// As [`get`](Self::get), for who reads all of it and must be told what the device cannot give.
+    pub(crate) fn get_all(
+        &self,
+        slot: u32,
+        open: impl FnOnce() -> io::Result<File>,
+    ) -> Option<&[u8]> {
+        self.get_with(slot, || {
+            let file = MappedFile::new(open()?, self.segment_size)?;
+            file.populate()?;
+            Ok(file)
+        })
+    }
+
+    fn get_with(&self, slot: u32, map: impl FnOnce() -> io::Result<MappedFile>) -> Option<&[u8]> {
         // The slot's place, or the first free one.
         let place = self.mapped.iter().find(|it| it.get().is_none_or(|&(known, _)| known == slot));
         let (_, mapping) = place?.get_or_init(|| {
-            let file = open().and_then(|file| MappedFile::new(file, self.segment_size));
-            let mapping = match file {
+            let mapping = match map() {
                 Ok(file) => Mapping::File(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Mapping::Missing,
                 Err(_) => Mapping::Refused,
@@ -51,6 +67,11 @@ impl Maps {
             Mapping::Missing => Some(&[]),
             Mapping::Refused => None,
         }
+    }
+
+    /// Lets go of everything.
+    pub(crate) fn clear(&mut self) {
+        self.mapped = Default::default();
     }
 
     /// The slot may hold another file by now. Of the others the one that was mapped last is kept: it is being read. Each keeps its file from

@@ -97,13 +97,19 @@ impl Worker {
 
     /// The next segment to be compressed.
     fn take(&self, seen: &mut Seen) -> Option<(u32, Geometry)> {
-        let engine = self.committer.engine();
+        let mut engine = self.committer.engine();
         let extent = engine.extent();
         let mut sealed = extent.sealed();
         sealed.end = sealed.end.saturating_sub(PLAIN);
         let slot = extent.slot(seen.next(&sealed)?);
+        let geometry = engine.medium().geometry();
+        if let Err(error) = engine.medium_mut().finish(slot) {
+            // The log has failed, and keeps what it has.
+            self.note(Err(error), &geometry);
+            return None;
+        }
         // Under the lock: whoever erases the slot comes before, and then it is not sealed, or waits.
-        self.packing.take(slot).then(|| (slot, engine.medium().geometry()))
+        self.packing.take(slot).then_some((slot, geometry))
     }
 
     /// Puts a compressed file in the place of the slot's plain one, and gives its length; nothing when there was no need, or no time.

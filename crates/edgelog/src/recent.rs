@@ -113,7 +113,8 @@ impl Kept {
         }
         let oldest = if self.full.len() < BLOCKS_MAX { None } else { self.full.pop_front() };
         // Its room is used again, unless somebody still reads it.
-        let mut next = oldest.and_then(|(_, block)| Arc::into_inner(block)).unwrap_or_default();
+        let mut next =
+            oldest.and_then(|(_, block)| Arc::try_unwrap(block).ok()).unwrap_or_default();
         next.clear();
         let full = mem::replace(&mut self.open, next);
         self.full.push_back((full.offsets().start, Arc::new(full)));
@@ -125,5 +126,38 @@ impl Held {
     #[inline]
     pub(crate) fn get(&self, offset: u64) -> Option<Record<'_>> {
         self.shared.as_deref().unwrap_or(&self.own).get(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::BLOCK_LEN;
+    use crate::event::{Event, Start};
+    use crate::options::Options;
+
+    #[test]
+    fn what_is_kept_is_bounded_however_much_is_appended_and_nothing_is_kept_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Options::new().budget_bytes(64 << 20).open(folder.path()).unwrap();
+        let kept = |offset| log.recent().find(offset, &mut Held::default());
+        let append = |count| {
+            for _ in 0..count {
+                log.append("t", &Event::new(&[7; 1000])).unwrap();
+            }
+            log.recent().visible()
+        };
+        assert!(!kept(append(1) - 1), "there is no reader");
+        let (one, two) = (log.reader(Start::Latest).unwrap(), log.reader(Start::Latest).unwrap());
+        let visible = append(20_000);
+        let oldest = (0..visible).find(|&offset| kept(offset)).unwrap();
+        assert!((oldest..visible).all(kept));
+        let bytes = (visible - oldest) * 1000;
+        let most = (BLOCKS_MAX + 1) * BLOCK_LEN;
+        assert!(bytes <= most as u64 && bytes > most as u64 * 9 / 10, "{bytes} bytes are kept");
+        drop(one);
+        assert!(kept(visible - 1), "there is another reader");
+        drop(two);
+        assert!(!kept(visible - 1), "the last reader is gone");
     }
 }

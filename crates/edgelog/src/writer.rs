@@ -5,9 +5,9 @@ use crate::commit::Committer;
 use crate::retention::When;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::thread::{self, Builder, JoinHandle};
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard, PoisonError};
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long what was appended may stay in memory.
 const WRITE_AFTER: Duration = Duration::from_millis(50);

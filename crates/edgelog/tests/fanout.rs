@@ -1,6 +1,8 @@
 //! Readers in the owner's process: what they get and when, and that nobody is forgotten.
 
-use edgelog::{Class, Event, Item, Log, Options, OwnedItem, Payload, Reader, Start, View};
+use edgelog::{
+    Class, Event, GapReason, Item, Log, Options, OwnedItem, Payload, Reader, Start, View,
+};
 use futures_lite::future::{block_on, poll_once};
 use std::future::Future;
 use std::path::Path;
@@ -108,6 +110,33 @@ fn a_reader_that_falls_behind_what_is_in_memory_misses_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn a_reader_that_keeps_up_meets_what_was_given_up_as_a_gap_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path());
+    let mut reader = log.reader(Start::Latest).unwrap();
+    append(&log, 0, 500);
+    assert_eq!(next(&mut reader), Some((0, 0)));
+    log.give_up(3);
+    // They get their offsets with the next segment.
+    (1..3000).for_each(|n| append(&log, n, 500));
+    let (mut appended, mut gone) = (1, 0);
+    while let Some(item) = reader.next().unwrap() {
+        match item {
+            Item::Record(record) => {
+                assert_eq!(record.identity.offset, appended + gone);
+                assert_eq!(number(record.payload), appended);
+                appended += 1;
+            }
+            Item::Gap(gap) => {
+                assert_eq!((gap.from, gap.reason), (appended + gone, GapReason::Refused));
+                gone += gap.count();
+            }
+        }
+    }
+    assert_eq!((appended, gone), (3000, 3));
 }
 
 #[test]

@@ -32,6 +32,9 @@ pub struct CrashArguments {
     /// Cut the power under the files of a process instead, at each of its calls, and let each call fail
     #[arg(long, conflicts_with_all = ["host", "disk", "nor", "case"])]
     pub files: bool,
+    /// With --files: how many calls fail; one for 8 states if it is not said
+    #[arg(long, value_name = "N", requires = "files")]
+    pub faults: Option<u64>,
     /// How often the process is killed
     #[arg(long, default_value_t = KILLS, value_name = "N", requires = "host")]
     pub kills: u32,
@@ -45,7 +48,18 @@ impl Default for CrashArguments {
     fn default() -> Self {
         let (states, kills) = (STATES, KILLS);
         let (disk, nor, host, files) = (false, false, false, false);
-        Self { states, seed: 1, disk, nor, case: None, host, files, kills, plant: None }
+        Self {
+            states,
+            seed: 1,
+            disk,
+            nor,
+            case: None,
+            host,
+            files,
+            faults: None,
+            kills,
+            plant: None,
+        }
     }
 }
 
@@ -91,6 +105,8 @@ pub enum Bug {
     EarlyBatch,
     /// With --files: calls that are to fail do nothing, and tell that all is well
     LostCall,
+    /// With --files: a sync that fails takes what it was to keep for written, as Linux does; a known limit
+    ForgetfulSync,
     /// With --host: a thread leaves out one of its records now and then
     SkippedNumber,
     /// With --host: cursors are told as durable before they are committed
@@ -110,7 +126,8 @@ impl Bug {
             | Self::EarlyBatch
             | Self::LostCall
             | Self::SkippedNumber
-            | Self::EarlyCommit => None,
+            | Self::EarlyCommit
+            | Self::ForgetfulSync => None,
         }
     }
 }
@@ -122,9 +139,9 @@ impl Bug {
 /// A promise was broken; the reproducing cases, or the seed, are printed.
 pub fn run(arguments: &CrashArguments) -> Result<()> {
     if arguments.files {
-        let is_planted = [None, Some(Bug::LyingSync), Some(Bug::EarlyAck), Some(Bug::LostCall)];
+        let bugs = [Bug::LyingSync, Bug::EarlyAck, Bug::LostCall, Bug::ForgetfulSync];
         ensure!(
-            is_planted.contains(&arguments.plant),
+            arguments.plant.is_none_or(|bug| bugs.contains(&bug)),
             "this bug is not one of file calls: leave out --files"
         );
         return files::run(arguments);

@@ -25,7 +25,8 @@ fn info_of_a_store_lists_its_logs() {
     let place = Place::new();
     let _alarms = store(&place);
     let told = place.done(&["info"]);
-    for line in ["192 KiB in 3 logs", "1,234 offsets from 0, owner ", "0 offsets from 0\n", "half "]
+    for line in
+        ["192.00 KiB in 3 logs", "1,234 offsets from 0, owner ", "0 offsets from 0\n", "half "]
     {
         assert!(told.contains(line), "{line}: {told}");
     }

@@ -2,7 +2,9 @@
 
 use super::both;
 use super::medium::Medium;
-use super::segment::{WINDOW_LEN, frame_and_crc, frame_at, read, written_behind};
+use super::segment::{
+    WINDOW_LEN, frame_and_crc, frame_at, read_frames, written_behind, written_in,
+};
 use crate::format::{
     CONTROL_BODY_MAX, Control, Crc, EPOCH_BODY_LEN, Form, FrameHeader, Kind, LONG_HEADER_LEN,
     OFFSET_MAX, SHORT_HEADER_LEN,
@@ -172,8 +174,13 @@ async fn first_valid<M: Medium>(
         if position + wanted > window_at + loaded {
             let length = to_usize(ahead.until - position).min(WINDOW_LEN);
             let Some(bytes) = window.get_mut(..length) else { break };
-            read(medium, slot, position, bytes).await?;
+            read_frames(medium, slot, position, bytes).await?;
             (window_at, loaded) = (position, u32::try_from(length).unwrap_or(0));
+            if written_in(bytes, geometry.erased()) == 0 {
+                // Nothing that is erased is a frame, and all of the rest may be.
+                position = position.saturating_add(loaded);
+                continue;
+            }
         }
         let start = to_usize(position - window_at);
         let header = window.get(start..start + to_usize(wanted)).and_then(FrameHeader::parse);
@@ -266,7 +273,7 @@ async fn epoch_bounds<M: Medium>(
     if header.payload_len != EPOCH_BODY_LEN || header.has_key || end > ahead.until {
         return Ok(None);
     }
-    read(medium, geometry.slot(place.generation), at, &mut body).await?;
+    read_frames(medium, geometry.slot(place.generation), at, &mut body).await?;
     let [kind, id] = header.topic.to_le_bytes();
     let Some(Control::Epoch { previous, next_offset, resumed_from, .. }) =
         Control::parse(kind, id, &body)

@@ -5,7 +5,8 @@ use super::both;
 use super::medium::Medium;
 use super::ring::Ring;
 use super::segment::{
-    Header, frame_at, presumed_header, read_header, read_snapshot, with_control, written_behind,
+    Header, frame_at, pass_record, presumed_header, read_header, read_snapshot, with_control,
+    written_behind,
 };
 use crate::error::MountError;
 use crate::format::{
@@ -175,6 +176,13 @@ pub(crate) async fn walk<M: Medium>(
     // Everything before this position is known to have been durable.
     let mut proven = 0;
     loop {
+        if let Some(segment) = medium.mapped(ring.geometry.slot(ring.end.generation)) {
+            let mut end = ring.end;
+            while let Some(frame) = pass_record(segment, &mut end, until, &ring.geometry) {
+                state.meet_topic(frame.header.topic);
+            }
+            ring.end = end;
+        }
         let mut frame = frame_at(medium, &ring.end, until).await?;
         if frame.is_none() {
             // Once more: a read that was disturbed must not end the log before its end.

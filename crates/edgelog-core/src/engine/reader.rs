@@ -5,7 +5,7 @@ use super::both;
 use super::medium::Medium;
 use super::ring::{Ring, SURVEYS};
 use super::segment::{
-    Header, frame_into, presumed_header, read_header, told_generation, with_control,
+    Header, frame_into, pass_record, presumed_header, read_header, told_generation, with_control,
 };
 use crate::error::ReadError;
 use crate::format::{Control, Kind, SegmentHeader};
@@ -132,6 +132,17 @@ impl Reader {
         limit: u64,
         buffer: &'m mut [u8],
     ) -> Result<Option<Item<'m>>, ReadError<M::Error>> {
+        if let Some((slot, frame)) = self.pass_in_place(medium, ring, limit)
+            && let Some(At { place, .. }) = &self.at
+        {
+            let medium: &'m M = medium;
+            let bytes = medium.mapped(slot).unwrap_or_default();
+            let bytes = bytes.get(to_usize(frame.position)..).unwrap_or_default();
+            return match Record::behind(place, &frame, &ring.geometry, bytes) {
+                Ok(record) => Ok(Some(Item::Record(record))),
+                Err(needed) => Err(ReadError::BufferTooSmall { needed }),
+            };
+        }
         loop {
             let found = self.find(medium, ring, limit, &mut []).await?;
             let Some(found) = found else { return Ok(None) };
@@ -152,6 +163,32 @@ impl Reader {
                 return self.item(found, &ring.geometry, buffer).map(Some);
             }
         }
+    }
+
+    /// Steps over a record that stands where the reader is, in a medium that is mapped. `None` when anything is unusual: that is
+    /// [found](Self::find) in smaller steps.
+    #[inline]
+    fn pass_in_place<M: Medium>(
+        &mut self,
+        medium: &M,
+        ring: &Ring,
+        limit: u64,
+    ) -> Option<(u32, Frame)> {
+        let at = self.at.as_mut()?;
+        let place = &mut at.place;
+        let is_newest = place.generation == ring.newest.generation;
+        let is_here = place.offset == self.offset
+            && self.offset < limit.min(ring.end.offset)
+            && place.generation >= ring.oldest
+            && (is_newest || at.ends.is_some_and(|ends| place.offset < ends));
+        if !is_here {
+            return None;
+        }
+        let slot = ring.geometry.slot(place.generation);
+        let until = ring.until(place.generation);
+        let frame = pass_record(medium.mapped(slot)?, place, until, &ring.geometry)?;
+        self.offset = place.offset;
+        Some((slot, frame))
     }
 
     /// What comes next; the buffer holds a record's frame if it has room. The reader steps over it in [`item`](Self::item).
@@ -222,11 +259,7 @@ enum Found {
 
 #[both(AFIT)]
 impl At {
-    pub(crate) const fn start(
-        header: &SegmentHeader,
-        geometry: &Geometry,
-        reason: GapReason,
-    ) -> Self {
+    pub(crate) fn start(header: &SegmentHeader, geometry: &Geometry, reason: GapReason) -> Self {
         Self {
             place: Place::start_of(header, geometry),
             reason,

@@ -29,7 +29,7 @@ const LINEAR_MAX: u32 = 16;
 
 #[both(AFIT)]
 impl Ring {
-    pub(crate) const fn of(newest: SegmentHeader, geometry: Geometry) -> Self {
+    pub(crate) fn of(newest: SegmentHeader, geometry: Geometry) -> Self {
         Self {
             geometry,
             oldest: newest.generation,

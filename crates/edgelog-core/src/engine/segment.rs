@@ -3,7 +3,7 @@
 use super::both;
 use super::medium::Medium;
 use crate::format::{
-    Control, Crc, FrameHeader, LONG_HEADER_LEN, Parsed, SEGMENT_HEADER_LEN, SHORT_HEADER_LEN,
+    Control, Crc, FrameHeader, Kind, LONG_HEADER_LEN, Parsed, SEGMENT_HEADER_LEN, SHORT_HEADER_LEN,
     SegmentHeader,
 };
 use crate::geometry::Geometry;
@@ -50,6 +50,25 @@ pub(crate) async fn read<M: Medium>(
         at += u32::try_from(word).unwrap_or(0);
         rest = later;
     }
+    Ok(())
+}
+
+/// As [`read`], but of frames: where they are mapped out of that memory, because under the segment's name there may be another file by now.
+#[both(AFIT)]
+pub(crate) async fn read_frames<M: Medium>(
+    medium: &mut M,
+    slot: u32,
+    position: u32,
+    bytes: &mut [u8],
+) -> Result<(), M::Error> {
+    let erased = medium.geometry().erased();
+    let Some(mapped) = medium.mapped(slot) else {
+        return read(medium, slot, position, bytes).await;
+    };
+    let mapped = mapped.get(to_usize(position)..).unwrap_or_default();
+    let (there, missing) = bytes.split_at_mut(mapped.len().min(bytes.len()));
+    there.copy_from_slice(mapped.get(..there.len()).unwrap_or_default());
+    missing.fill(erased);
     Ok(())
 }
 
@@ -177,6 +196,10 @@ pub(crate) async fn written_behind<M: Medium>(
     position: u32,
 ) -> Result<u32, M::Error> {
     let geometry = medium.geometry();
+    if let Some(bytes) = medium.mapped(slot) {
+        let bytes = bytes.get(to_usize(position)..).unwrap_or_default();
+        return Ok(written_in(bytes, geometry.erased()));
+    }
     let mut window = [0; WINDOW_LEN];
     let mut until = geometry.segment_size();
     while until > position {
@@ -184,12 +207,27 @@ pub(crate) async fn written_behind<M: Medium>(
         let start = until - length;
         let Some(bytes) = window.get_mut(..to_usize(until - start)) else { break };
         read(medium, slot, start, bytes).await?;
-        if let Some(last) = bytes.iter().rposition(|&byte| byte != geometry.erased()) {
-            return Ok(start - position + u32::try_from(last).unwrap_or(0) + 1);
+        let written = written_in(bytes, geometry.erased());
+        if written > 0 {
+            return Ok(start - position + written);
         }
         until = start;
     }
     Ok(0)
+}
+
+/// Bytes up to the last one that is not erased.
+pub(crate) fn written_in(bytes: &[u8], erased: u8) -> u32 {
+    let mut until = bytes.len();
+    // All bytes of a block at once, as there may be millions.
+    for block in bytes.rchunks(WINDOW_LEN) {
+        if block.iter().fold(0, |other, &byte| other | (byte ^ erased)) != 0 {
+            let last = block.iter().rposition(|&byte| byte != erased).unwrap_or(0);
+            return u32::try_from(until - block.len() + last + 1).unwrap_or(u32::MAX);
+        }
+        until -= block.len();
+    }
+    0
 }
 
 /// The frame at `place`, if one validates there and ends at or before `until`. Costs one pass over the frame.
@@ -255,7 +293,7 @@ async fn frame_through<M: Medium>(
     let Some(head) = buffer.get_mut(..first).filter(|_| first >= to_usize(SHORT_HEADER_LEN)) else {
         return Ok(None);
     };
-    read(medium, slot, position, head).await?;
+    read_frames(medium, slot, position, head).await?;
     let Some(header) = FrameHeader::parse(head) else { return Ok(None) };
     let key_len = head.get(to_usize(LONG_HEADER_LEN)).copied().unwrap_or(0);
     let Some(frame) = Frame::fit(header, key_len, position, until, &geometry) else {
@@ -264,12 +302,13 @@ async fn frame_through<M: Medium>(
     let end = to_usize(frame.payload_end(&geometry));
     if end <= buffer.len() {
         if let Some(rest) = buffer.get_mut(first..end) {
-            read(medium, slot, position + u32::try_from(first).unwrap_or(0), rest).await?;
+            let position = position + u32::try_from(first).unwrap_or(0);
+            read_frames(medium, slot, position, rest).await?;
         }
         return Ok(frame_in(buffer, place, position, until, &geometry));
     }
-    let mut crc = Crc::of_frame(place.log, place.generation, position);
-    crc.update(buffer.get(4..to_usize(header.len())).unwrap_or_default());
+    let mut crc = place.crc.of_frame(position, header.crc);
+    crc.update(buffer.get(..to_usize(header.len())).unwrap_or_default());
     let key_at = position + header.len();
     crc_over(medium, slot, key_at, frame.head_len() - header.len(), buffer, &mut crc).await?;
     let payload = position + frame.payload_at(&geometry);
@@ -285,14 +324,55 @@ fn frame_in(
     until: u32,
     geometry: &Geometry,
 ) -> Option<(Frame, Crc)> {
+    let frame = head_in(bytes, position, until, geometry)?;
+    Some((frame, crc_in(bytes, &frame, place, geometry)?))
+}
+
+/// The CRC over a frame of the segment of `place`, which `bytes` begin with.
+#[inline]
+fn crc_in(bytes: &[u8], frame: &Frame, place: &Place, geometry: &Geometry) -> Option<Crc> {
+    let mut crc = place.crc.of_frame(frame.position, frame.header.crc);
+    let (head_len, payload_at) = (frame.head_len(), frame.payload_at(geometry));
+    let mut from = 0;
+    // Pad bytes are not covered; without them header and payload are taken in at once.
+    if head_len < payload_at {
+        crc.update(bytes.get(..to_usize(head_len))?);
+        from = to_usize(payload_at);
+    }
+    crc.update(bytes.get(from..to_usize(frame.payload_end(geometry)))?);
+    Some(crc)
+}
+
+/// Steps over the record at `place` of a segment that is mapped, if one validates there and ends at or before `until`, and gives its
+/// frame: the quick way over what is most of every log.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a frame that goes through memory takes longer than all else besides its CRC"
+)]
+pub(crate) fn pass_record(
+    segment: &[u8],
+    place: &mut Place,
+    until: u32,
+    geometry: &Geometry,
+) -> Option<Frame> {
+    let bytes = segment.get(to_usize(place.position)..)?;
+    let frame = head_in(bytes, place.position, until, geometry)?;
+    let crc = crc_in(bytes, &frame, place, geometry)?;
+    let is_valid = crc.is_of_frame(place.epoch, place.offset, frame.header.crc);
+    if !is_valid || frame.header.kind != Kind::Record {
+        return None;
+    }
+    place.pass(&frame);
+    Some(frame)
+}
+
+/// What the frame says that `bytes`, which stand at `position`, can be; none of it is verified.
+#[inline]
+fn head_in(bytes: &[u8], position: u32, until: u32, geometry: &Geometry) -> Option<Frame> {
     let header = FrameHeader::parse(bytes)?;
     let key_len = bytes.get(to_usize(LONG_HEADER_LEN)).copied().unwrap_or(0);
-    let frame = Frame::fit(header, key_len, position, until, geometry)?;
-    let mut crc = Crc::of_frame(place.log, place.generation, position);
-    crc.update(bytes.get(4..to_usize(frame.head_len()))?);
-    let payload = to_usize(frame.payload_at(geometry))..to_usize(frame.payload_end(geometry));
-    crc.update(bytes.get(payload)?);
-    Some((frame, crc))
+    Frame::fit(header, key_len, position, until, geometry)
 }
 
 /// The control entry of a control frame that validated at `place`: out of bytes that validate themselves, because bits that a cut
@@ -306,16 +386,7 @@ pub(crate) async fn with_control<M: Medium, T>(
 ) -> Result<T, M::Error> {
     let geometry = medium.geometry();
     let mut buffer = [0; CONTROL_FRAME_MAX];
-    let until = frame.position + frame.length;
-    let read = match medium.mapped(geometry.slot(place.generation)) {
-        // Where it was validated: under the segment's name there may be another file by now.
-        Some(bytes) => {
-            let bytes = bytes.get(to_usize(frame.position)..).unwrap_or_default();
-            buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            place.accepted(frame_in(&buffer, place, place.position, until, &geometry))
-        }
-        None => frame_into(medium, place, until, &mut buffer).await?,
-    };
+    let read = frame_into(medium, place, frame.position + frame.length, &mut buffer).await?;
     let Some(frame) = read else { return Ok(then(None)) };
     let [kind, id] = frame.header.topic.to_le_bytes();
     let body_at = to_usize(frame.payload_at(&geometry));

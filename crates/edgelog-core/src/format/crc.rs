@@ -3,76 +3,54 @@
 use super::put;
 use crate::types::LogId;
 
+/// The CRC-32C of what `crc` covers and of `bytes` behind it.
 #[cfg(feature = "hardware-crc")]
-mod register {
-    /// The processor's own instruction, where it has one.
-    #[derive(Clone)]
-    pub(super) struct Register(u32);
-
-    impl Register {
-        pub(super) const fn new() -> Self {
-            Self(0)
-        }
-
-        pub(super) fn update(&mut self, bytes: &[u8]) {
-            self.0 = crc32c::crc32c_append(self.0, bytes);
-        }
-
-        pub(super) const fn finish(self) -> u32 {
-            self.0
-        }
-    }
+#[inline]
+fn append(crc: u32, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc, bytes)
 }
 
+/// The CRC-32C of what `crc` covers and of `bytes` behind it.
 #[cfg(not(feature = "hardware-crc"))]
-mod register {
-    use crc::{CRC_32_ISCSI, Digest, Table};
+fn append(crc: u32, bytes: &[u8]) -> u32 {
+    use crc::{CRC_32_ISCSI, Crc, Table};
 
     /// With the feature `fast-crc` a table of 1 KiB, and without it none: bit by bit.
     type Form = Table<{ cfg!(feature = "fast-crc") as usize }>;
+    static CRC_32C: Crc<u32, Form> = Crc::<u32, Form>::new(&CRC_32_ISCSI);
 
-    static CRC_32C: crc::Crc<u32, Form> = crc::Crc::<u32, Form>::new(&CRC_32_ISCSI);
-
-    #[derive(Clone)]
-    pub(super) struct Register(Digest<'static, u32, Form>);
-
-    impl Register {
-        pub(super) fn new() -> Self {
-            Self(CRC_32C.digest())
-        }
-
-        pub(super) fn update(&mut self, bytes: &[u8]) {
-            self.0.update(bytes);
-        }
-
-        pub(super) fn finish(self) -> u32 {
-            self.0.finalize()
-        }
-    }
+    let mut digest = CRC_32C.digest_with_initial((!crc).reverse_bits());
+    digest.update(bytes);
+    digest.finalize()
 }
 
 /// A running CRC-32C.
-#[derive(Clone)]
-pub(crate) struct Crc(register::Register);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Crc(u32);
 
 impl Crc {
-    pub(crate) fn new() -> Self {
-        Self(register::Register::new())
+    pub(crate) const fn new() -> Self {
+        Self(0)
     }
 
-    /// The CRC of a frame before the frame's own bytes: which log, which use of the segment, which place.
-    pub(crate) fn of_frame(log: LogId, generation: u64, position: u32) -> Self {
-        let mut place = [0; 28];
-        put(&mut place, 0, &log.0);
-        put(&mut place, 16, &generation.to_le_bytes());
-        put(&mut place, 24, &position.to_le_bytes());
+    /// What the CRCs of all frames of a segment begin with: which log, which use of the segment.
+    pub(crate) fn of_segment(log: LogId, generation: u64) -> Self {
         let mut crc = Self::new();
-        crc.update(&place);
+        crc.update(&log.0);
+        crc.update(&generation.to_le_bytes());
         crc
     }
 
+    /// What the CRC of one of the segment's frames begins with: to be continued over the frame's bytes, which begin with `stored`. The
+    /// position stands in the CRC where `stored` stands in the frame: taking in one for the other is taking both into the register.
+    #[inline]
+    pub(crate) const fn of_frame(self, position: u32, stored: u32) -> Self {
+        Self(self.0 ^ position ^ stored)
+    }
+
+    #[inline]
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        self.0 = append(self.0, bytes);
     }
 
     /// The CRC of a frame behind its own bytes. Epoch and offset come last, so that they can be found from it, too.
@@ -80,15 +58,26 @@ impl Crc {
         let mut last = [0; 12];
         put(&mut last, 0, &epoch.to_le_bytes());
         put(&mut last, 4, &offset.to_le_bytes());
-        let mut crc = self.clone();
+        let mut crc = *self;
         crc.update(&last);
         crc.finish()
+    }
+
+    /// Whether `stored` is the CRC of the frame behind its own bytes.
+    #[inline]
+    pub(crate) fn is_of_frame(&self, epoch: u32, offset: u64, stored: u32) -> bool {
+        if cfg!(feature = "hardware-crc") {
+            // Back from there it is less than to begin the processor's way anew for so few bytes.
+            self.epoch_of_frame(offset, stored) == epoch
+        } else {
+            self.finish_frame(epoch, offset) == stored
+        }
     }
 
     /// The only offset with the upper half of `near` with which a frame of `epoch` has the CRC `stored`: a CRC of four bytes can be
     /// turned round. It says nothing by itself; the frame is verified when this is an offset that it can have.
     pub(crate) fn offset_of_frame(&self, epoch: u32, near: u64, stored: u32) -> u64 {
-        let mut crc = self.clone();
+        let mut crc = *self;
         crc.update(&epoch.to_le_bytes());
         let (_, upper) = halves(near);
         let lower = back_4_bytes(back_4_bytes(!stored) ^ upper) ^ !crc.finish();
@@ -96,14 +85,15 @@ impl Crc {
     }
 
     /// The only epoch with which a frame of `offset` has the CRC `stored`. It says as little by itself.
+    #[inline]
     pub(crate) fn epoch_of_frame(&self, offset: u64, stored: u32) -> u32 {
         let (lower, upper) = halves(offset);
         let behind_epoch = back_4_bytes(back_4_bytes(!stored) ^ upper) ^ lower;
-        back_4_bytes(behind_epoch) ^ !self.clone().finish()
+        back_4_bytes(behind_epoch) ^ !self.finish()
     }
 
-    pub(crate) fn finish(self) -> u32 {
-        self.0.finish()
+    pub(crate) const fn finish(self) -> u32 {
+        self.0
     }
 }
 
@@ -114,11 +104,41 @@ const fn halves(offset: u64) -> (u32, u32) {
 }
 
 /// What the CRC register held before it took four zero bytes in.
+#[cfg(not(feature = "hardware-crc"))]
+const fn back_4_bytes(register: u32) -> u32 {
+    back_bits(register, 32)
+}
+
+/// What the CRC register held before it took four zero bytes in.
+#[cfg(feature = "hardware-crc")]
+#[inline]
 fn back_4_bytes(mut register: u32) -> u32 {
+    /// By the register's highest byte.
+    #[expect(clippy::indexing_slicing, reason = "it is done while this is compiled")]
+    static BACK_8_BITS: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut highest = 0;
+        while highest < 256 {
+            table[highest as usize] = back_bits(highest << 24, 8);
+            highest += 1;
+        }
+        table
+    };
+    for _ in 0..4 {
+        let [.., highest] = register.to_le_bytes();
+        let highest = BACK_8_BITS.get(usize::from(highest)).copied().unwrap_or(0);
+        register = (register << 8) ^ highest;
+    }
+    register
+}
+
+const fn back_bits(mut register: u32, bits: u32) -> u32 {
     const POLYNOMIAL: u32 = 0x82F6_3B78;
-    for _ in 0..32 {
+    let mut bit = 0;
+    while bit < bits {
         let carry = register >> 31;
         register = ((register ^ (POLYNOMIAL * carry)) << 1) | carry;
+        bit += 1;
     }
     register
 }
@@ -146,11 +166,19 @@ mod tests {
     #[test]
     fn the_offset_or_epoch_that_gives_a_crc_is_found_from_it() {
         for offset in [0, 1, 77, 0xFFFF_FFFF, 0x1_0000_0000, 0x1234_5678_9ABC, u64::MAX >> 1] {
-            let mut crc = Crc::of_frame(LogId([3; 16]), 9, 1024);
-            crc.update(b"a frame");
+            let mut crc = Crc::of_segment(LogId([3; 16]), 9).of_frame(1024, 0);
+            crc.update(b"\0\0\0\0a frame");
+            let mut as_told = Crc::new();
+            as_told.update(
+                &[[3; 16].as_slice(), &9u64.to_le_bytes(), &1024u32.to_le_bytes()].concat(),
+            );
+            as_told.update(b"a frame");
+            assert_eq!(crc, as_told);
             let stored = crc.finish_frame(7, offset);
             assert_eq!(crc.offset_of_frame(7, offset ^ 0xFFF, stored), offset);
             assert_eq!(crc.epoch_of_frame(offset, stored), 7);
+            assert!(crc.is_of_frame(7, offset, stored));
+            assert!(!crc.is_of_frame(8, offset, stored) && !crc.is_of_frame(7, offset + 1, stored));
             assert_ne!(crc.epoch_of_frame(offset + 1, stored), 7);
             assert_ne!(crc.offset_of_frame(8, offset, stored), offset);
             assert_ne!(crc.offset_of_frame(7, offset, stored ^ 1), offset);

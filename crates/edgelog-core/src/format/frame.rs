@@ -75,6 +75,7 @@ impl Form {
 
 impl FrameHeader {
     /// The fields, if these bytes can be a frame header at all. Eight bytes are enough for a short one.
+    #[inline]
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let bits = u32::from_le_bytes(take(bytes, 4)?);
         let class = match (bits >> CLASS_AT) & 0b11 {

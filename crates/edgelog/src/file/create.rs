@@ -68,9 +68,9 @@ impl FileMedium {
         Ok(true)
     }
 
-    /// A file under its final name, filled by `fill`, durable with its directory entry. Until the rename the slot is as it was.
+    /// A file under its final name, filled by `fill`, which the next sync makes durable. Until the rename the slot is as it was.
     pub(super) fn create_segment(
-        &self,
+        &mut self,
         path: &Path,
         is_held: bool,
         fill: impl FnOnce(&File) -> io::Result<()>,
@@ -89,8 +89,8 @@ impl FileMedium {
             };
             return Err(FileError::new(doing, path, error));
         }
+        self.files.was_renamed();
         fs::rename(&new, path).map_err(|error| FileError::new("name the segment", path, error))?;
-        self.sync_directory()?;
         Ok(file)
     }
 

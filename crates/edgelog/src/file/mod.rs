@@ -59,9 +59,9 @@ pub(crate) struct FileMedium {
     access: Access,
     log: OnceCell<LogId>,
     lock: Option<File>,
-    /// A reader's: it never programs, and reads records in place.
+    /// A reader's: it never programs, and reads records in place. An owner's while it mounts.
     maps: Maps,
-    /// An owner's until it programs: mounting reads a segment in small pieces, one behind the other.
+    /// An owner's while it mounts: what it cannot map it reads in small pieces, one behind the other.
     ahead: Option<ReadAhead>,
     tail: Tail,
     outbox: Outbox,
@@ -148,7 +148,9 @@ impl FileMedium {
     fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         let erased = self.geometry.erased();
         for _ in 0..LOOKS {
-            if let Some(length) = self.read_plain(slot, position, bytes)? {
+            if !self.packed.is_open(slot)
+                && let Some(length) = self.read_plain(slot, position, bytes)?
+            {
                 bytes.get_mut(length..).unwrap_or_default().fill(erased);
                 return Ok(());
             }
@@ -187,7 +189,6 @@ impl FileMedium {
 
     fn hand_over_sync(&mut self) -> Result<Underway, FileError> {
         let underway = self.hand_over()?;
-        self.settle_ahead();
         self.check_ownership()?;
         let files = self.files.take_unsynced()?;
         if files.is_empty() {
@@ -215,8 +216,17 @@ impl FileMedium {
     }
 
     /// Says whose segments may be overwritten when the ring comes round. Until then none but blank ones are.
-    pub(crate) fn set_log(&self, log: LogId) {
+    /// The log is mounted.
+    pub(crate) fn set_log(&mut self, log: LogId) {
         let _ = self.log.set(log);
+        self.end_mounting();
+    }
+
+    /// What the owner has mapped keeps its file from being recycled in place.
+    fn end_mounting(&mut self) {
+        if self.ahead.take().is_some() {
+            self.maps.clear();
+        }
     }
 
     /// Whether the lock file is still the one that was locked.
@@ -250,10 +260,11 @@ impl Medium for FileMedium {
     }
 
     fn mapped(&self, slot: u32) -> Option<&[u8]> {
+        let open = || to_be_mapped(&self.files.path(slot));
         match self.access {
-            Access::ReadOnly => self.maps.get(slot, || to_be_mapped(&self.files.path(slot))),
-            // It programs what it would borrow.
-            Access::Owner => None,
+            Access::ReadOnly => self.maps.get(slot, open),
+            // It programs what it would borrow, but not while it mounts.
+            Access::Owner => self.ahead.as_ref().and_then(|_| self.maps.get_all(slot, open)),
         }
     }
 
@@ -273,7 +284,7 @@ impl Medium for FileMedium {
     /// Keeps the bytes until there are enough of them to be written by another thread, or somebody waits for them.
     fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), FileError> {
         self.outbox.check()?;
-        self.ahead = None;
+        self.end_mounting();
         if !self.tail.is_followed_by(slot, position) {
             let _ = self.hand_over()?;
         }
@@ -293,7 +304,7 @@ impl Medium for FileMedium {
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), FileError> {
-        self.ahead = None;
+        self.end_mounting();
         let _ = self.hand_over()?;
         self.outbox.work_off(slot)?;
         self.packing.give_up(slot);
@@ -308,7 +319,7 @@ impl Medium for FileMedium {
     }
 
     fn discard(&mut self, slot: u32) -> Result<(), FileError> {
-        self.ahead = None;
+        self.end_mounting();
         self.remove_segment(slot)
     }
 

@@ -34,7 +34,9 @@ const READER_OPEN_MAX: usize = 2;
 
 impl Files {
     pub(super) fn new(directory: &Path, access: Access) -> Self {
-        Self { directory: directory.to_owned(), access, open: Vec::new(), is_renamed: false }
+        // An owner that was killed may have left a name that is not durable.
+        let is_renamed = access == Access::Owner;
+        Self { directory: directory.to_owned(), access, open: Vec::new(), is_renamed }
     }
 
     pub(super) fn directory(&self) -> &Path {
@@ -86,7 +88,7 @@ impl Files {
         self.open.retain(|open| open.slot != slot || open.unsynced);
     }
 
-    /// A file of the folder has another name than at the last sync.
+    /// A file of the folder may have another name than at the last sync.
     pub(super) const fn was_renamed(&mut self) {
         self.is_renamed = true;
     }

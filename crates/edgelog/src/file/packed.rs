@@ -4,7 +4,7 @@
 //! is synced, and only then the plain one is removed. It goes back when it is erased: a blank plain file gets its name, the folder is
 //! synced, and then the compressed one is removed. So at every moment, and after a crash at every moment, there is one of them, and where there are
 //! both the plain one is right: it holds the same bytes, or it is newer. A compressed file that was to be removed and is still there after a crash
-//! is never read; the next opening, or the next erase of its slot, removes it.
+//! is never read; the next opening, or the next erase of its slot, removes it. A slot that is given up for good loses the compressed file first.
 
 use super::FileMedium;
 use super::ahead::read_full;
@@ -40,6 +40,12 @@ pub(super) struct PackedFiles {
 }
 
 impl PackedFiles {
+    /// Whether the slot's compressed file is open. It counts until the slot is [forgotten](Self::forget): looking for a plain one at each
+    /// read would cost more than the read.
+    pub(super) fn is_open(&self, slot: u32) -> bool {
+        self.open.iter().any(|&(open, _)| open == slot)
+    }
+
     /// Fills `bytes` from the slot's compressed file; false when there is none.
     pub(super) fn read(
         &mut self,
@@ -163,12 +169,12 @@ impl FileMedium {
     /// is damaged, so is the plain one.
     pub(super) fn unpack(&mut self, slot: u32) -> Result<(), FileError> {
         let path = self.files.path(slot);
+        let (size, erased) = (self.geometry.segment_size(), self.geometry.erased());
         let file = self.create_segment(&path, false, |file| {
             let Some(from) = found(File::open(packed_path(&path)))? else {
                 return Err(ErrorKind::NotFound.into());
             };
-            let packed = Packed::open(from, self.geometry.segment_size(), self.geometry.erased())?;
-            packed.copy_to(file)
+            Packed::open(from, size, erased)?.copy_to(file)
         })?;
         if let Some(share) = &self.share {
             share.grew(self.geometry.segment_size().into());
@@ -202,6 +208,12 @@ impl FileMedium {
             }
         }
         Ok(())
+    }
+
+    /// Returns when everything that was programmed to the slot is in its file: before that it must not be compressed.
+    #[cfg(feature = "zstd")]
+    pub(crate) fn finish(&mut self, slot: u32) -> Result<(), FileError> {
+        if self.tail.slot() == slot { self.write_out() } else { Ok(()) }
     }
 
     /// Closes the slot's plain file, which was removed, so that its space is free.

@@ -16,13 +16,16 @@ impl FileMedium {
     pub(crate) fn mend_lengths(&self) -> Result<(), FileError> {
         let size = u64::from(self.geometry.segment_size());
         for path in segment_paths(self.files.directory())? {
+            let length =
+                fs::metadata(&path).map_err(|error| FileError::new("look at", &path, error))?;
+            if length.len() >= size {
+                continue;
+            }
             let file = OpenOptions::new().read(true).write(true).open(&path);
             let file = file.map_err(|error| FileError::new("open", &path, error))?;
-            let length =
-                file.metadata().map_err(|error| FileError::new("look at", &path, error))?;
             let mut head = vec![0; HEADER_LEN_MAX];
             read_full(&file, &mut head, 0).map_err(|error| FileError::new("read", &path, error))?;
-            if length.len() < size && stored_header(&head).is_some() {
+            if stored_header(&head).is_some() {
                 fill(&file, length.len(), size, !self.geometry.erased())
                     .and_then(|()| file.sync_all())
                     .map_err(|error| FileError::new("restore the length of", &path, error))?;

@@ -58,7 +58,8 @@ impl Settled {
     /// Whether it is time to settle more of a file of `size` bytes.
     pub(super) const fn is_short(&self, size: u64) -> bool {
         let from = self.from();
-        from < size && from <= self.written + SETTLE_LEN / 4
+        // Before anything is written there is no file that is appended to.
+        self.written > 0 && from < size && from <= self.written + SETTLE_LEN / 4
     }
 
     /// Settles what is next of the file, of `size` bytes. For speed alone: without it syncs take longer, so what fails is not told.

@@ -42,17 +42,16 @@ impl Stored {
             stored.files += 1;
             // What somebody compressed is something.
             stored.data |= file.is_none() || !is_blank(&head);
-            if let Some(file) = file
-                && stored.version.is_none()
-                && head.starts_with(&SEGMENT_MAGIC)
-            {
-                stored.version = other_version(&file, 0).map_err(failed)?;
-            }
             if let Some(header) = stored_header(&head) {
                 match votes.iter_mut().find(|(known, ..)| *known == header) {
                     Some((_, count, _)) => *count += 1,
                     None => votes.push((header, 1, slot_of(&path).unwrap_or(0))),
                 }
+            } else if let Some(file) = file
+                && stored.version.is_none()
+                && head.starts_with(&SEGMENT_MAGIC)
+            {
+                stored.version = other_version(&file, 0).map_err(failed)?;
             }
         }
         let most = votes.iter().map(|&(_, count, _)| count).max();

@@ -23,9 +23,15 @@ pub(crate) use unpack::{Blocks, Packed};
 #[cfg(feature = "zstd")]
 const BLOCK_LEN: usize = 64 << 10;
 
-/// Where frames begin in a file of `size` plain bytes: how many frames, and the plain bytes of each.
+/// The plain bytes of each frame of a segment of `size` bytes.
 #[cfg(feature = "zstd")]
 fn block_lens(size: u32) -> impl Iterator<Item = usize> {
+    (0..).map(move |index| block_len(size, index)).take_while(|&length| length > 0)
+}
+
+/// The plain bytes of one of them; 0 behind the last.
+#[cfg(feature = "zstd")]
+fn block_len(size: u32, index: usize) -> usize {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    (0..size).step_by(BLOCK_LEN).map(move |at| BLOCK_LEN.min(size - at))
+    BLOCK_LEN.min(size.saturating_sub(index.saturating_mul(BLOCK_LEN)))
 }

@@ -1,6 +1,6 @@
 //! Reading a compressed segment anywhere.
 
-use super::{BLOCK_LEN, block_lens, table};
+use super::{BLOCK_LEN, block_len, block_lens, table};
 use crate::file::read_full;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use std::fmt;
@@ -171,7 +171,7 @@ impl Blocks {
         if first.of != wanted {
             first.of = None;
             first.plain.clear();
-            first.plain.resize(block_lens(packed.size).nth(index).unwrap_or(0), packed.damaged);
+            first.plain.resize(block_len(packed.size, index), packed.damaged);
             self.unpack(packed, index)?;
         }
         let [first, _] = &mut self.blocks;

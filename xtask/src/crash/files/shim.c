@@ -109,9 +109,12 @@ static long written(long nr, long *a, const char *name) {
     uint64_t offset = nr == SYS_write ? RAW(SYS_lseek, a[0], 0, SEEK_CUR, 0) : a[3];
     long how = fault(CHANGE, name, nr), wanted = a[2];
     if (how == LOST) return wanted;
-    /* A device that fails may have done a part of it. */
-    if (how == SHORT || how == EIO) wanted = how == SHORT ? (wanted + 1) / 2 : wanted / 2;
-    else if (how != NO_FAULT) wanted = 0;
+    /* A part ends where a page does. What fails for want of space has done nothing, a device may have. */
+    uint64_t end = (offset + wanted / 2) / 4096 * 4096;
+    long part = end > offset ? (long)(end - offset) : 0;
+    if (how == SHORT && part) wanted = part;
+    else if (how == EIO) wanted = part;
+    else if (how > 0) wanted = 0;
     long done = wanted ? RAW(nr, a[0], a[1], wanted, a[3]) : 0;
     if (done > 0) record(WRITE, 0, name, strlen(name), offset, done, (void *)a[1], done);
     return how > 0 ? -how : done;
@@ -157,7 +160,7 @@ static long named(long nr, long *a) {
     long done = shim_raw(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
     if (done == 0 && is_rename) {
         char both[2048];
-        record(RENAME, 0, both, snprintf(both, sizeof both, "%s%c%s", from, 0, to), 0, 0, NULL, 0);
+        record(RENAME, nr == SYS_renameat2 ? a[4] : 0, both, snprintf(both, sizeof both, "%s%c%s", from, 0, to), 0, 0, NULL, 0);
     } else if (done == 0 && nr != SYS_mkdir) record(UNLINK, 0, from, strlen(from), 0, 0, NULL, 0);
     return done;
 }

@@ -32,11 +32,14 @@ const RUN: u32 = 0;
 const THREAD: u32 = 0;
 const CURSOR: usize = 0;
 
-/// A ring that goes round in a voyage, in segments that are smaller, or larger, than what is written at once.
+/// A ring that goes round in a voyage, in segments that are smaller, or larger, than what is written at once; every second is compressed.
 pub(super) const fn options(seed: u64) -> Options {
     let (segment, count) = if seed.is_multiple_of(2) { (8 << 10, 5) } else { (96 << 10, 2) };
     let options = Options::new().segment_bytes(segment).budget_bytes(segment as u64 * count);
-    options.batch(Duration::from_millis(2), 2 << 10)
+    let options = options.batch(Duration::from_millis(2), 2 << 10);
+    let options = if (seed / 2).is_multiple_of(2) { options } else { options.compress(1) };
+    // Some give segments up before the ring comes round.
+    if seed.is_multiple_of(3) { options.retain_segments(1 + seed % 4) } else { options }
 }
 
 /// Sails.
@@ -171,7 +174,7 @@ impl Ship {
 
     /// One thing that a program does, and what came of it.
     fn step(&mut self, random: &mut Random, long: u64) -> (&'static str, Result<(), Trouble>) {
-        match random.below(12) {
+        match random.below(13) {
             0..=2 => ("append", self.append(Durability::Visible, 1)),
             3 => ("append batched", self.append(Durability::Batched, 1)),
             4 => ("append durable", self.append(Durability::Durable, 1)),
@@ -182,6 +185,7 @@ impl Ship {
                 ("append many", many)
             }
             10 => ("commit", self.commit(random)),
+            11 => ("trim", self.log.trim().map(drop).map_err(Trouble::from)),
             _ => {
                 let drops = random.below(2) == 0;
                 let policy = if drops { FullPolicy::DropOldest } else { FullPolicy::Refuse };

@@ -24,25 +24,39 @@ pub(in crate::crash) struct Found {
 impl Found {
     /// Reads all of it: one item behind the other from offset 0 to the end.
     pub(in crate::crash) fn of(log: &Log) -> Result<Self> {
+        Self::cut_below(log, 0)
+    }
+
+    /// The same of a log whose power was cut while what is below `evicted` was cleared: of that nothing counts if a part is gone.
+    pub(in crate::crash) fn cut_below(log: &Log, evicted: u64) -> Result<Self> {
         let status = log.status()?;
-        ensure!(status.damaged == 0, "a kill damages nothing, but {status:?}");
+        ensure!(status.damaged == 0, "nothing was damaged, but {status:?}");
         let mut found = Self {
             earliest: status.earliest,
             visible: status.visible,
             durable: status.durable,
             ..Self::default()
         };
-        let (mut reader, mut order) = (log.reader(Start::Offset(0))?, Order::from(0));
+        let mut reader = log.reader(Start::Offset(0))?;
+        let mut order = Order::from(0).cut_below(evicted);
         while let Some(item) = reader.next()? {
             if let Item::Gap(gap) = item {
-                let is_first = (gap.from, gap.to) == (0, found.earliest);
-                ensure!(is_first, "{gap:?} in a log that begins at {}", found.earliest);
+                let is_first = (gap.from, gap.to) == (0, status.earliest);
+                ensure!(
+                    is_first || gap.to <= evicted,
+                    "{gap:?} in a log that begins at {}",
+                    status.earliest
+                );
+                if !is_first {
+                    found.earliest = evicted;
+                }
             }
             let offset = order.next;
             if let Some(record) = order.take(&item)? {
                 found.records.insert(offset, record);
             }
         }
+        found.records = found.records.split_off(&found.earliest);
         let (end, visible) = (order.next, found.visible);
         ensure!(end == visible, "records and gaps end at {end}, not {visible}");
         let cursors = log.cursors();
@@ -61,6 +75,10 @@ impl Found {
     /// Records that are there.
     pub(in crate::crash) fn count(&self) -> usize {
         self.records.len()
+    }
+
+    pub(in crate::crash) const fn earliest(&self) -> u64 {
+        self.earliest
     }
 
     pub(in crate::crash) fn has(&self, offset: u64, record: &(u32, Name)) -> bool {

@@ -50,6 +50,8 @@ pub(in crate::crash) struct Order {
     /// The next offset.
     pub(in crate::crash) next: u64,
     epoch: u32,
+    /// What is below was let go, perhaps by clearing it in part.
+    evicted: u64,
     /// Of each run's thread the next number, and whether it may be a greater one because there was a gap.
     threads: BTreeMap<(u32, u32), (u64, bool)>,
 }
@@ -57,7 +59,12 @@ pub(in crate::crash) struct Order {
 impl Order {
     /// From this offset on.
     pub(in crate::crash) const fn from(offset: u64) -> Self {
-        Self { next: offset, epoch: 0, threads: BTreeMap::new() }
+        Self { next: offset, epoch: 0, evicted: 0, threads: BTreeMap::new() }
+    }
+
+    /// What is below `evicted` was let go, and a power cut may have left it cleared in part.
+    pub(in crate::crash) fn cut_below(self, evicted: u64) -> Self {
+        Self { evicted, ..self }
     }
 
     /// The epoch and name of a record, nothing of a gap.
@@ -71,7 +78,8 @@ impl Order {
             Item::Gap(gap) => {
                 let next = self.next;
                 ensure!(gap.from == next && gap.to > next, "{gap:?} where {next} is due");
-                ensure!(gap.reason == GapReason::Evicted, "a kill damages nothing, but {gap:?}");
+                let is_gone = gap.reason == GapReason::Evicted || gap.to <= self.evicted;
+                ensure!(is_gone, "nothing was damaged, but {gap:?}");
                 self.next = gap.to;
                 self.threads.values_mut().for_each(|(_, skips)| *skips = true);
                 return Ok(None);

@@ -53,6 +53,9 @@ const READ_WAIT: Duration = Duration::from_millis(10);
 pub fn live(arguments: &VictimArguments) -> Result<()> {
     std::panic::set_hook(Box::new(|panic| tell(&Line::Broken(panic.to_string()))));
     let options = if arguments.compress { options().compress(1) } else { options() };
+    // Every other one gives old segments up long before the ring comes round.
+    let few = arguments.seed.is_multiple_of(2);
+    let options = if few { options.retain_segments(4) } else { options };
     let log = options.open(&arguments.directory)?;
     tell(&Line::Opened { visible: log.status()?.visible });
     // So that there is room for the cursors.

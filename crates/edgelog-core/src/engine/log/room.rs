@@ -5,7 +5,7 @@ use super::super::segment::{Header, frame_at, read_header};
 use super::{Log, Medium, both};
 use crate::error::{AppendError, Part};
 use crate::format::{
-    Control, Crc, FrameHeader, GENERATION_MAX, OFFSET_MAX, SEGMENT_HEADER_LEN, SegmentHeader, put,
+    Control, FrameHeader, GENERATION_MAX, OFFSET_MAX, SEGMENT_HEADER_LEN, SegmentHeader, put,
 };
 use crate::place::{Frame, Place, to_usize};
 use crate::policy::{FullPolicy, REFUSED_RESERVE};
@@ -402,8 +402,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             put(bytes, head_len, &[key_len]);
             put(bytes, head_len + 1, key);
         }
-        let mut crc = Crc::of_frame(end.log, end.generation, end.position);
-        crc.update(bytes.get(4..to_usize(frame.head_len())).unwrap_or_default());
+        let mut crc = end.crc.of_frame(end.position, header.crc);
+        crc.update(bytes.get(..to_usize(frame.head_len())).unwrap_or_default());
         let payload = to_usize(frame.payload_at(&geometry))..to_usize(frame.payload_end(&geometry));
         let payload = bytes.get_mut(payload).unwrap_or_default();
         write(payload);
