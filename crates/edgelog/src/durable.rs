@@ -185,7 +185,7 @@ mod tests {
     /// The disk fails, as the next sync or write finds out.
     fn break_disk(log: &Log) {
         let error = FileError::new("sync", Path::new("disk"), io::Error::from_raw_os_error(5));
-        log.engine().medium().syncs().fail(&error);
+        log.engine().medium().fail(&error);
     }
 
     fn is_told(error: &AppendError, durable: u64) -> bool {

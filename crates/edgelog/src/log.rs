@@ -180,7 +180,7 @@ impl Log {
     /// Appends an event to `topic`, which is created when it is new, and gives the record's offset when what `durability` says holds.
     ///
     /// It is visible to readers of this process at once, and to those of others at most 50 ms later. The record's time is the wall clock's.
-    /// Costs a copy into memory, and one write call for each 64 KiB, besides what the [`Durability`] costs; the first append of a process costs
+    /// Costs a copy into memory, and one write call, of another thread, for each 256 KiB, besides what the [`Durability`] costs; the first append of a process costs
     /// one sync more, and the first of a segment two, and the erasing of its file: by the file system where it can, otherwise the writing of
     /// zeros. [`Options`](crate::Options#limits) has a table of all limits.
     /// Power loss before it is durable: the record is whole or absent.
@@ -577,21 +577,13 @@ impl Log {
 
     /// How far the log reaches, with everything in its file; nothing when that is not beyond `offset`.
     pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<Extent>, ReadError> {
-        loop {
-            let mut engine = self.engine();
-            if engine.visible() <= offset {
-                return Ok(None);
-            }
-            let syncs = engine.medium().syncs();
-            if !syncs.is_running() {
-                self.shared.committer.write_out(&mut engine)?;
-                return Ok(Some(engine.extent()));
-            }
-            // Without the log's lock, so that nobody's append waits for the sync.
-            drop(engine);
-            // A failure is told by the write.
-            let _ = syncs.wait();
+        let engine = self.engine();
+        if engine.visible() <= offset {
+            return Ok(None);
         }
+        let extent = engine.extent();
+        self.shared.committer.write_out(engine)?;
+        Ok(Some(extent))
     }
 
     /// Wakes everybody who waits, after something that they may wait for has changed elsewhere.

@@ -88,7 +88,8 @@ impl Options {
 
     /// Bytes on disk that the segments may take, rounded down to whole segments. Default: 1 GiB. Fixed when the log is created.
     ///
-    /// Beyond it, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
+    /// Beyond it one segment more, the spare file that is made ready for the next one (not in a [`Store`](crate::Store), nor with segments below
+    /// 64 KiB; on a disk that is full there is none), and, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
     ///
     /// What a full log does is its [full policy](Self::full): unless told otherwise, it refuses appends until every cursor has passed its oldest
     /// segment, and never drops what was not read.
