@@ -95,6 +95,7 @@ mod sync;
 #[cfg(feature = "redb")]
 pub mod table;
 mod view;
+mod wake;
 mod writer;
 
 pub use durable::{Durability, Durable};
