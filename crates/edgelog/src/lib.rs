@@ -72,6 +72,7 @@ mod durable;
 mod error;
 mod event;
 mod file;
+mod folder;
 mod group;
 mod image;
 mod lock;
