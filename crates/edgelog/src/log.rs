@@ -575,8 +575,9 @@ impl Log {
         &self.shared.appended
     }
 
-    /// How far the log reaches, with everything in its file; nothing when that is not beyond `offset`.
-    pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<Extent>, ReadError> {
+    /// How far the log reaches, and up to where its files have everything: all, or, in a log that has failed, what is durable. Nothing when
+    /// that is not beyond `offset`.
+    pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<(Extent, u64)>, ReadError> {
         loop {
             let mut engine = self.engine();
             if engine.visible() <= offset {
@@ -584,8 +585,12 @@ impl Log {
             }
             let syncs = engine.medium().syncs();
             if !syncs.is_running() {
-                self.shared.committer.write_out(&mut engine)?;
-                return Ok(Some(engine.extent()));
+                let limit = match self.shared.committer.write_out(&mut engine) {
+                    Ok(()) => engine.visible(),
+                    Err(_) if engine.durable() > offset => engine.durable(),
+                    Err(error) => return Err(error.into()),
+                };
+                return Ok(Some((engine.extent(), limit)));
             }
             // Without the log's lock, so that nobody's append waits for the sync.
             drop(engine);
