@@ -8,6 +8,8 @@ use crate::log::Engine;
 use crate::retention::{Retention, When};
 use crate::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::writer::Orders;
+use std::io;
+use std::path::Path;
 
 /// The engine, and those who want it to be durable.
 #[derive(Debug)]
@@ -124,9 +126,17 @@ impl Committer {
             AppendError::Medium(now) => {
                 Some(self.cause.get_or_init(|| now.clone().ending(engine.durable())))
             }
-            AppendError::Poisoned => self.cause.get(),
+            AppendError::Poisoned => {
+                Some(self.cause.get_or_init(|| untold().ending(engine.durable())))
+            }
             _ => None,
         };
         cause.cloned().map_or(error, AppendError::Medium)
     }
+}
+
+/// Why a log takes no more of which nobody was told why: who waits for it must not wait for ever.
+fn untold() -> FileError {
+    let cut_short = io::Error::other("a call was cut short in the middle of a write");
+    FileError::new("go on with", Path::new("the log"), cut_short)
 }

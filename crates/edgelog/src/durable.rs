@@ -264,6 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_a_log_that_ended_without_a_word_is_told_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(folder.path());
+        let mut waiting = log.durable(append(&log));
+        // A panic in the middle of a write, or a failure that its caller kept to himself.
+        log.engine().poison();
+        assert!(waiting.wait_timeout(Duration::from_secs(5)).is_err());
+        assert!(log.durable(0).wait().is_err() && log.sync().is_err());
+        assert!(log.append("t", &Event::new(b"event")).is_err());
+    }
+
+    #[test]
     fn a_batch_that_could_not_be_synced_fails_the_next_append() {
         let folder = tempfile::tempdir().unwrap();
         let log = Options::new().batch(LONG, 2).open(folder.path()).unwrap();

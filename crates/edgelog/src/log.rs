@@ -575,15 +575,19 @@ impl Log {
         &self.shared.appended
     }
 
-    /// How far the log reaches, with everything in its file; nothing when that is not beyond `offset`.
-    pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<Extent>, ReadError> {
+    /// How far the log reaches, and up to where its files have everything: all, or, in a log that has failed, what is durable. Nothing when
+    /// that is not beyond `offset`.
+    pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<(Extent, u64)>, ReadError> {
         let engine = self.engine();
         if engine.visible() <= offset {
             return Ok(None);
         }
-        let extent = engine.extent();
-        self.shared.committer.write_out(engine)?;
-        Ok(Some(extent))
+        let (extent, durable) = (engine.extent(), engine.durable());
+        match self.shared.committer.write_out(engine) {
+            Ok(()) => Ok(Some((extent, extent.visible()))),
+            Err(_) if durable > offset => Ok(Some((extent, durable))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Wakes everybody who waits, after something that they may wait for has changed elsewhere.

@@ -4,6 +4,7 @@ use crate::commit::Committer;
 use crate::error::{FileError, OpenError};
 use crate::event::now_ms;
 use crate::file::{FileMedium, Stored, stored_bytes};
+use crate::folder;
 use crate::lock::OwnerLock;
 use crate::log::Log;
 use crate::retention::{Limits, Retention};
@@ -252,6 +253,9 @@ impl Options {
         let buffer_len = self.record_bytes_max.max(RECORD_BYTES_MAX_MIN);
         let buffer_len = usize::try_from(buffer_len).unwrap_or(usize::MAX);
         let buffer = vec![0; buffer_len];
+        if stored.is_none() {
+            folder::make_durable(directory)?;
+        }
         let mounted = match stored {
             Some(_) => edgelog_core::Log::mount(medium, buffer),
             None => edgelog_core::Log::create(medium, buffer, random_id()?, now_ms()),
