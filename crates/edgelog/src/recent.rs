@@ -113,7 +113,8 @@ impl Kept {
         }
         let oldest = if self.full.len() < BLOCKS_MAX { None } else { self.full.pop_front() };
         // Its room is used again, unless somebody still reads it.
-        let mut next = oldest.and_then(|(_, block)| Arc::try_unwrap(block).ok()).unwrap_or_default();
+        let mut next =
+            oldest.and_then(|(_, block)| Arc::try_unwrap(block).ok()).unwrap_or_default();
         next.clear();
         let full = mem::replace(&mut self.open, next);
         self.full.push_back((full.offsets().start, Arc::new(full)));

@@ -13,6 +13,11 @@ mod bell;
 #[path = "../../../crates/edgelog/src/group.rs"]
 mod group;
 
+#[path = "../../../crates/edgelog/src/block.rs"]
+mod block;
+#[path = "../../../crates/edgelog/src/recent.rs"]
+mod recent;
+
 mod models;
 
 use std::time::Instant;

@@ -72,7 +72,7 @@ pub(crate) mod thread {
     //! Parking as std promises it. loom's own would also wake who waits for a lock.
 
     use super::{Arc, Condvar, Mutex};
-    pub(crate) use loom::thread::{ThreadId, spawn};
+    pub(crate) use loom::thread::{JoinHandle, ThreadId, spawn};
     use std::time::Duration;
 
     #[derive(Clone, Debug)]

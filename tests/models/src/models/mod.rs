@@ -2,6 +2,7 @@
 
 mod bell;
 mod group;
+mod recent;
 
 use crate::sync::Instant;
 use crate::sync::thread::Thread;
@@ -13,7 +14,7 @@ use std::task::{Wake, Waker};
 type Model = fn() -> u64;
 
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, Model)> {
-    bell::MODELS.iter().chain(group::MODELS).copied()
+    bell::MODELS.iter().chain(group::MODELS).chain(recent::MODELS).copied()
 }
 
 /// What a model's threads take their time from.
