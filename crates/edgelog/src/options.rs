@@ -168,7 +168,8 @@ impl Options {
     }
 
     /// Bytes that the log's segments may take before old ones are given up, rounded down to whole segments, of which the newest always stays.
-    /// Default: what the [budget](Self::budget_bytes) allows. Unlike the budget it is not stored, and may be another at each opening.
+    /// Default: what the [budget](Self::budget_bytes) allows. Unlike the budget it is not stored, and may be another at each opening. Segments that
+    /// were compressed count as whole ones.
     ///
     /// The three retentions are looked at when a segment is opened, and by [`Log::trim`]; whichever is exceeded counts. The oldest segment goes
     /// first, and only as far as the [full policy](Self::full) lets it: by default not before every cursor has passed it. Then the log keeps
