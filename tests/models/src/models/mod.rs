@@ -3,6 +3,7 @@
 mod bell;
 mod group;
 mod recent;
+mod writer;
 
 use crate::sync::Instant;
 use crate::sync::thread::Thread;
@@ -14,7 +15,7 @@ use std::task::{Wake, Waker};
 type Model = fn() -> u64;
 
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, Model)> {
-    bell::MODELS.iter().chain(group::MODELS).chain(recent::MODELS).copied()
+    [bell::MODELS, group::MODELS, recent::MODELS, writer::MODELS].concat().into_iter()
 }
 
 /// What a model's threads take their time from.
