@@ -72,8 +72,9 @@ pub(crate) mod thread {
     //! Parking as std promises it. loom's own would also wake who waits for a lock.
 
     use super::{Arc, Condvar, Mutex};
-    pub(crate) use loom::thread::{ThreadId, spawn};
+    pub(crate) use loom::thread::ThreadId;
     use std::time::Duration;
+    use std::{fmt, io};
 
     #[derive(Clone, Debug)]
     pub(crate) struct Thread {
@@ -112,6 +113,49 @@ pub(crate) mod thread {
             token = changed.wait_timeout(token, timeout).unwrap().0;
         }
         *token = false;
+    }
+
+    pub(crate) struct JoinHandle<T>(loom::thread::JoinHandle<T>);
+
+    impl<T> JoinHandle<T> {
+        pub(crate) fn join(self) -> std::thread::Result<T> {
+            self.0.join()
+        }
+
+        pub(crate) fn thread(&self) -> &loom::thread::Thread {
+            self.0.thread()
+        }
+    }
+
+    impl<T> fmt::Debug for JoinHandle<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.thread().fmt(f)
+        }
+    }
+
+    pub(crate) fn spawn<T: 'static>(run: impl FnOnce() -> T + 'static) -> JoinHandle<T> {
+        JoinHandle(loom::thread::spawn(run))
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Builder;
+
+    impl Builder {
+        pub(crate) const fn new() -> Self {
+            Self
+        }
+
+        pub(crate) fn name(self, _: String) -> Self {
+            self
+        }
+
+        #[expect(clippy::unused_self, reason = "as std's")]
+        pub(crate) fn spawn<T: 'static>(
+            self,
+            run: impl FnOnce() -> T + 'static,
+        ) -> io::Result<JoinHandle<T>> {
+            Ok(spawn(run))
+        }
     }
 
     /// Whatever may run next is tried anyway.

@@ -2,6 +2,8 @@
 
 mod bell;
 mod group;
+mod recent;
+mod writer;
 
 use crate::sync::Instant;
 use crate::sync::thread::Thread;
@@ -13,7 +15,7 @@ use std::task::{Wake, Waker};
 type Model = fn() -> u64;
 
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, Model)> {
-    bell::MODELS.iter().chain(group::MODELS).copied()
+    [bell::MODELS, group::MODELS, recent::MODELS, writer::MODELS].concat().into_iter()
 }
 
 /// What a model's threads take their time from.
