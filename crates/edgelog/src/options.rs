@@ -223,7 +223,7 @@ impl Options {
     fn open_as(&self, directory: &Path, member: Option<Member>) -> Result<Log, OpenError> {
         fs::create_dir_all(directory)
             .map_err(|error| FileError::new("create the folder", directory, error))?;
-        let lock = OwnerLock::take(directory)?;
+        let mut lock = OwnerLock::take(directory)?;
         let found = Stored::of(directory)?;
         let Stored { geometry: stored, files, data, first, .. } = found;
         // A blank file is what a crash leaves of a log that was being created.
@@ -240,6 +240,8 @@ impl Options {
         let geometry = self.geometry(stored, budget)?;
         let mut medium =
             FileMedium::new(directory, geometry, Some(lock.file()?)).beginning_at(first);
+        medium.rewrite(lock.doubtful())?;
+        lock.settle();
         medium.mend_lengths()?;
         medium.remove_unfinished()?;
         if let Some(member) = &member {

@@ -58,7 +58,7 @@ pub(crate) struct FileMedium {
     geometry: Geometry,
     access: Access,
     log: OnceCell<LogId>,
-    lock: Option<File>,
+    lock: Option<Arc<File>>,
     /// A reader's: it never programs, and reads records in place. An owner's while it mounts.
     maps: Maps,
     /// An owner's while it mounts: what it cannot map it reads in small pieces, one behind the other.
@@ -88,7 +88,7 @@ impl FileMedium {
             geometry,
             access,
             log: OnceCell::new(),
-            lock,
+            lock: lock.map(Arc::new),
             maps,
             ahead: (access == Access::Owner).then(ReadAhead::default),
             tail: Tail::default(),
@@ -194,7 +194,7 @@ impl FileMedium {
         if files.is_empty() {
             return Ok(underway);
         }
-        let ticket = self.outbox.put(Job::Sync(files))?;
+        let ticket = self.outbox.put(Job::Sync { files, lock: self.lock.clone() })?;
         Ok(Underway { ticket, ..underway })
     }
 

@@ -2,6 +2,7 @@
 
 use super::tail::{Tail, WRITE_LEN};
 use crate::error::FileError;
+use crate::lock::note_doubt;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -65,8 +66,11 @@ pub(super) enum Job {
         file: Arc<File>,
         bytes: Tail,
     },
-    /// What was written to these files is to be durable.
-    Sync(Vec<Unsynced>),
+    /// What was written to these files is to be durable. If that fails it is noted for the next owner, in this one's lock file.
+    Sync {
+        files: Vec<Unsynced>,
+        lock: Option<Arc<File>>,
+    },
     #[cfg(test)]
     Fail(FileError),
 }
@@ -252,8 +256,13 @@ impl Job {
                 Ok(buffer) => Ok(Some(buffer)),
                 Err(error) => Err(FileError::new("write to", &path, error)),
             },
-            Self::Sync(files) => {
-                files.iter().try_for_each(Unsynced::sync)?;
+            Self::Sync { files, lock } => {
+                files.iter().try_for_each(Unsynced::sync).inspect_err(|_| {
+                    let names = files.iter().filter(|it| !it.is_folder);
+                    let names = names.filter_map(|it| it.path.file_name()?.to_str());
+                    // Where that fails too, the sync's failure is told all the same.
+                    let _ = lock.map(|lock| note_doubt(&lock, names));
+                })?;
                 Ok(None)
             }
             #[cfg(test)]
