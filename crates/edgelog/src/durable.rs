@@ -187,7 +187,7 @@ mod tests {
     /// The disk fails, as the next sync or write finds out.
     fn break_disk(log: &Log) {
         let error = FileError::new("sync", Path::new("disk"), io::Error::from_raw_os_error(5));
-        log.engine().medium().syncs().fail(&error);
+        log.engine().medium().fail(&error);
     }
 
     fn is_told(error: &AppendError, durable: u64) -> bool {
@@ -263,6 +263,18 @@ mod tests {
         let log = open(folder.path());
         let offset = log.append_as(Durability::Durable, "t", &event).unwrap();
         assert!(log.durable(offset).is_durable());
+    }
+
+    #[test]
+    fn who_waits_for_a_log_that_ended_without_a_word_is_told_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(folder.path());
+        let mut waiting = log.durable(append(&log));
+        // A panic in the middle of a write, or a failure that its caller kept to himself.
+        log.engine().poison();
+        assert!(waiting.wait_timeout(Duration::from_secs(5)).is_err());
+        assert!(log.durable(0).wait().is_err() && log.sync().is_err());
+        assert!(log.append("t", &Event::new(b"event")).is_err());
     }
 
     #[test]

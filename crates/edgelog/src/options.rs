@@ -4,6 +4,7 @@ use crate::commit::Committer;
 use crate::error::{FileError, OpenError};
 use crate::event::now_ms;
 use crate::file::{FileMedium, Stored, stored_bytes};
+use crate::folder;
 use crate::lock::OwnerLock;
 use crate::log::Log;
 use crate::retention::{Limits, Retention};
@@ -88,7 +89,8 @@ impl Options {
 
     /// Bytes on disk that the segments may take, rounded down to whole segments. Default: 1 GiB. Fixed when the log is created.
     ///
-    /// Beyond it, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
+    /// Beyond it one segment more, the spare file that is made ready for the next one (not in a [`Store`](crate::Store), nor with segments below
+    /// 64 KiB; on a disk that is full there is none), and, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
     ///
     /// What a full log does is its [full policy](Self::full): unless told otherwise, it refuses appends until every cursor has passed its oldest
     /// segment, and never drops what was not read.
@@ -251,6 +253,9 @@ impl Options {
         let buffer_len = self.record_bytes_max.max(RECORD_BYTES_MAX_MIN);
         let buffer_len = usize::try_from(buffer_len).unwrap_or(usize::MAX);
         let buffer = vec![0; buffer_len];
+        if stored.is_none() {
+            folder::make_durable(directory)?;
+        }
         let mounted = match stored {
             Some(_) => edgelog_core::Log::mount(medium, buffer),
             None => edgelog_core::Log::create(medium, buffer, random_id()?, now_ms()),

@@ -93,6 +93,8 @@ pub enum Bug {
     DroppedWord,
     /// Disks, those of --files too, make nothing durable when they say so
     LyingSync,
+    /// Disks keep no order between what is written before a barrier and behind it
+    ForgottenBarrier,
     /// A batch that was cut is there without its first record
     HeadlessBatch,
     /// The oldest segment is erased although the policy keeps it
@@ -117,6 +119,7 @@ impl Bug {
         match self {
             Self::DroppedWord => Some(Plant::DroppedWord),
             Self::LyingSync => Some(Plant::LyingSync),
+            Self::ForgottenBarrier => Some(Plant::ForgottenBarrier),
             Self::HeadlessBatch => Some(Plant::HeadlessBatch),
             Self::GreedyRing => Some(Plant::GreedyRing),
             Self::EarlyAck
