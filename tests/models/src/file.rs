@@ -1,4 +1,11 @@
-//! Stands in for the files: what was programmed, and what of it they have.
+//! Stands in for the files: what was programmed, and what of it they have. What is on its way to them is the log's own.
+
+#[path = "models/outbox.rs"]
+pub(crate) mod models;
+#[path = "../../../crates/edgelog/src/file/outbox.rs"]
+mod outbox;
+#[path = "../../../crates/edgelog/src/file/tail.rs"]
+mod tail;
 
 use crate::error::FileError;
 use crate::sync::{Arc, Condvar, Mutex};
@@ -50,14 +57,6 @@ impl Medium {
     pub(crate) fn begin_sync(&self) -> Result<Underway, FileError> {
         self.hand_over()
     }
-
-    pub(crate) fn write_out(&self) -> Result<(), FileError> {
-        self.hand_over()?.run()
-    }
-
-    pub(crate) const fn syncs(&self) -> Syncs {
-        Syncs
-    }
 }
 
 impl Underway {
@@ -73,12 +72,4 @@ impl Underway {
         medium.0.written.notify_all();
         Ok(())
     }
-}
-
-/// Nothing is held back here.
-pub(crate) struct Syncs;
-
-impl Syncs {
-    #[expect(clippy::unused_self, reason = "as the log's own")]
-    pub(crate) const fn wait(&self) {}
 }

@@ -13,6 +13,9 @@ mod bell;
 #[path = "../../../crates/edgelog/src/group.rs"]
 mod group;
 
+#[path = "../../../crates/edgelog/src/wake.rs"]
+mod wake;
+
 #[path = "../../../crates/edgelog/src/block.rs"]
 mod block;
 #[path = "../../../crates/edgelog/src/recent.rs"]

@@ -3,13 +3,13 @@
 use super::tail::{Tail, WRITE_LEN};
 use crate::error::FileError;
 use crate::lock::note_doubt;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::thread::{Builder, JoinHandle};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
 
 /// Nothing that is put in is done before what was put in before it, so a sync between two writes holds the second one back. What fails
 /// once fails for ever: nothing behind it is done, and everybody is told why.
@@ -227,7 +227,8 @@ impl Outbox {
             }
         }
         self.0.progress.notify_all();
-        if !queue.jobs.is_empty() {
+        // The thread may have been told to end while this was done.
+        if !queue.jobs.is_empty() || matches!(queue.thread, Thread::Ending) {
             self.0.wanted.notify_one();
         }
         queue

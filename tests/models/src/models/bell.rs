@@ -37,8 +37,8 @@ impl Shared {
     /// As a task does that is polled again when it is woken.
     fn run_task(&self) {
         let (waker, mut place) = (waker(), None);
-        let mut context = Context::from_waker(&waker);
-        while self.bell.poll(&mut place, &mut context, || self.is(1)).is_pending() {
+        let context = Context::from_waker(&waker);
+        while self.bell.poll(&mut place, &context, || self.is(1)).is_pending() {
             park();
         }
         assert!(place.is_none());
@@ -84,8 +84,8 @@ fn who_goes_takes_nobody_elses_wake_along() -> u64 {
         let staying = thread::spawn(move || staying.run_task());
         let going = thread::spawn(move || {
             let (waker, mut place) = (waker(), None);
-            let mut context = Context::from_waker(&waker);
-            let polled = going.bell.poll(&mut place, &mut context, || going.is(1));
+            let context = Context::from_waker(&waker);
+            let polled = going.bell.poll(&mut place, &context, || going.is(1));
             assert_eq!(polled.is_pending(), place.is_some());
             // Dropped as it is.
             place.into_iter().for_each(|place| going.bell.leave(place));
@@ -122,8 +122,8 @@ fn a_time_that_is_over_ends_the_wait_and_says_what_holds() -> u64 {
         // Nothing is left of the first wait that would take this one's ring.
         assert!(shared.bell.wait(Duration::MAX, || shared.is(1)));
         let (waker, mut place) = (waker(), None);
-        let mut context = Context::from_waker(&waker);
-        assert_eq!(shared.bell.poll(&mut place, &mut context, || false), Poll::Pending);
+        let context = Context::from_waker(&waker);
+        assert_eq!(shared.bell.poll(&mut place, &context, || false), Poll::Pending);
         shared.bell.ring();
         park();
         assert!(place.is_some());

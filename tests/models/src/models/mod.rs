@@ -12,15 +12,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Wake, Waker};
 
 /// Tries every order there is of one model, and says how many that were. What does not hold, ends the program.
-type Model = fn() -> u64;
+pub(crate) type Model = fn() -> u64;
 
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, Model)> {
-    [bell::MODELS, group::MODELS, recent::MODELS, writer::MODELS].concat().into_iter()
+    let outbox = crate::file::models::MODELS;
+    [bell::MODELS, group::MODELS, recent::MODELS, writer::MODELS, outbox].concat().into_iter()
 }
 
 /// What a model's threads take their time from.
 #[derive(Clone, Copy)]
-enum Time {
+pub(crate) enum Time {
     /// Who waits is woken, or waits for ever.
     Stands,
     /// Whatever is waited for with a timeout does not come in time.
@@ -28,7 +29,11 @@ enum Time {
 }
 
 /// Runs `model` in every order, up to `preemptions` of threads that could have gone on.
-fn check(time: Time, preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) -> u64 {
+pub(crate) fn check(
+    time: Time,
+    preemptions: Option<usize>,
+    model: impl Fn() + Send + Sync + 'static,
+) -> u64 {
     let orders = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&orders);
     let mut builder = loom::model::Builder::new();
@@ -57,7 +62,7 @@ fn waker() -> Waker {
 
 macro_rules! models {
     ($($name:ident),* $(,)?) => {
-        pub(super) const MODELS: &[(&str, super::Model)] = &[$((stringify!($name), $name)),*];
+        pub(crate) const MODELS: &[(&str, $crate::models::Model)] = &[$((stringify!($name), $name)),*];
     };
 }
-use models;
+pub(crate) use models;

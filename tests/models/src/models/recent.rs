@@ -12,6 +12,7 @@ super::models!(
     a_reader_finds_every_record_that_he_sees_to_be_there_in_memory,
     who_joins_while_others_append_finds_each_record_in_memory_or_in_the_files,
     the_last_reader_goes_while_another_comes_and_none_reads_another_record,
+    who_leaves_takes_nothing_from_another_reader,
     a_block_that_is_being_read_is_not_filled_anew,
 );
 
@@ -151,6 +152,22 @@ fn the_last_reader_goes_while_another_comes_and_none_reads_another_record() -> u
         assert_eq!(offset, 2);
         log.append(1, 8);
         assert_eq!(log.read(offset, &mut held), (3, 0));
+    })
+}
+
+fn who_leaves_takes_nothing_from_another_reader() -> u64 {
+    check(Time::Stands, Some(3), || {
+        let log = Log::new();
+        let (offset, mut held) = (log.join(), Held::default());
+        log.join();
+        let leaving = Arc::clone(&log);
+        let leaving = thread::spawn(move || leaving.recent.leave());
+        let appending = appending(&log, 2, 8);
+        let (next, missing) = log.read(offset, &mut held);
+        assert_eq!(missing, 0);
+        leaving.join().unwrap();
+        appending.join().unwrap();
+        assert_eq!(log.read(next, &mut held), (2, 0));
     })
 }
 
