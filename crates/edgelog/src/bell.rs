@@ -2,11 +2,11 @@
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread;
-use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::sync::{Instant, Mutex, MutexGuard, PoisonError};
 use crate::wake::Wake;
 use std::mem;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Rung after something has changed, and heard by all who wait for that.
 #[derive(Debug, Default)]

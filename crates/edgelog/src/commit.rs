@@ -2,6 +2,7 @@
 
 use crate::bell::Bell;
 use crate::error::{AppendError, FileError};
+use crate::file::Underway;
 use crate::group::Group;
 use crate::log::Engine;
 use crate::retention::{Retention, When};
@@ -97,10 +98,14 @@ impl Committer {
     /// # Errors
     ///
     /// The file system failed, and the log takes no more.
-    pub(crate) fn write_out(&self, engine: &mut Engine) -> Result<(), FileError> {
-        engine.medium_mut().write_out().inspect_err(|error| {
+    pub(crate) fn write_out(&self, mut engine: MutexGuard<'_, Engine>) -> Result<(), FileError> {
+        let handed_over = engine.medium_mut().hand_over();
+        // Without the log's lock, so that nobody's append waits for the write, or for a sync before it.
+        drop(engine);
+        handed_over.and_then(Underway::run).inspect_err(|error| {
+            let mut engine = self.engine();
             engine.poison();
-            let _ = self.explained(engine, AppendError::Medium(error.clone()));
+            let _ = self.explained(&engine, AppendError::Medium(error.clone()));
         })
     }
 

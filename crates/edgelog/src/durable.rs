@@ -3,13 +3,15 @@
 use crate::error::AppendError;
 use crate::group::Place;
 use crate::log::Log;
-use crate::sync::Arc;
+use crate::sync::Instant;
 use crate::sync::thread::{self, Thread};
 use edgelog_core::Part;
 use std::future::Future;
 use std::pin::Pin;
+// Of a waker it is std's, also under a model checker.
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What holds for a record when the call that appends it returns. In every case readers of this process see it then, and a record is whole or
 /// absent after a power cut.
@@ -185,7 +187,7 @@ mod tests {
     /// The disk fails, as the next sync or write finds out.
     fn break_disk(log: &Log) {
         let error = FileError::new("sync", Path::new("disk"), io::Error::from_raw_os_error(5));
-        log.engine().medium().syncs().fail(&error);
+        log.engine().medium().fail(&error);
     }
 
     fn is_told(error: &AppendError, durable: u64) -> bool {

@@ -167,8 +167,9 @@ impl Drop for Led<'_> {
         let mut state = group.state();
         state.is_led = false;
         if let Some(durable) = self.durable {
-            group.done.store(state.begun, Ordering::Release);
             group.durable.fetch_max(durable, Ordering::Release);
+            // Only now: who sees that this sync is done gives what is durable without the lock.
+            group.done.store(state.begun, Ordering::Release);
         }
         let has_failed = self.durable.is_none();
         let (mut is_shared, mut has_next) = (false, false);

@@ -180,7 +180,7 @@ impl Log {
     /// Appends an event to `topic`, which is created when it is new, and gives the record's offset when what `durability` says holds.
     ///
     /// It is visible to readers of this process at once, and to those of others at most 50 ms later. The record's time is the wall clock's.
-    /// Costs a copy into memory, and one write call for each 64 KiB, besides what the [`Durability`] costs; the first append of a process costs
+    /// Costs a copy into memory, and one write call, of another thread, for each 256 KiB, besides what the [`Durability`] costs; the first append of a process costs
     /// one sync more, and the first of a segment two, and the erasing of its file: by the file system where it can, otherwise the writing of
     /// zeros. [`Options`](crate::Options#limits) has a table of all limits.
     /// Power loss before it is durable: the record is whole or absent.
@@ -578,24 +578,15 @@ impl Log {
     /// How far the log reaches, and up to where its files have everything: all, or, in a log that has failed, what is durable. Nothing when
     /// that is not beyond `offset`.
     pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<(Extent, u64)>, ReadError> {
-        loop {
-            let mut engine = self.engine();
-            if engine.visible() <= offset {
-                return Ok(None);
-            }
-            let syncs = engine.medium().syncs();
-            if !syncs.is_running() {
-                let limit = match self.shared.committer.write_out(&mut engine) {
-                    Ok(()) => engine.visible(),
-                    Err(_) if engine.durable() > offset => engine.durable(),
-                    Err(error) => return Err(error.into()),
-                };
-                return Ok(Some((engine.extent(), limit)));
-            }
-            // Without the log's lock, so that nobody's append waits for the sync.
-            drop(engine);
-            // A failure is told by the write.
-            let _ = syncs.wait();
+        let engine = self.engine();
+        if engine.visible() <= offset {
+            return Ok(None);
+        }
+        let (extent, durable) = (engine.extent(), engine.durable());
+        match self.shared.committer.write_out(engine) {
+            Ok(()) => Ok(Some((extent, extent.visible()))),
+            Err(_) if durable > offset => Ok(Some((extent, durable))),
+            Err(error) => Err(error.into()),
         }
     }
 

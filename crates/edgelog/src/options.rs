@@ -89,7 +89,8 @@ impl Options {
 
     /// Bytes on disk that the segments may take, rounded down to whole segments. Default: 1 GiB. Fixed when the log is created.
     ///
-    /// Beyond it, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
+    /// Beyond it one segment more, the spare file that is made ready for the next one (not in a [`Store`](crate::Store), nor with segments below
+    /// 64 KiB; on a disk that is full there is none), and, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
     ///
     /// What a full log does is its [full policy](Self::full): unless told otherwise, it refuses appends until every cursor has passed its oldest
     /// segment, and never drops what was not read.
@@ -169,7 +170,8 @@ impl Options {
     }
 
     /// Bytes that the log's segments may take before old ones are given up, rounded down to whole segments, of which the newest always stays.
-    /// Default: what the [budget](Self::budget_bytes) allows. Unlike the budget it is not stored, and may be another at each opening.
+    /// Default: what the [budget](Self::budget_bytes) allows. Unlike the budget it is not stored, and may be another at each opening. Segments that
+    /// were compressed count as whole ones.
     ///
     /// The three retentions are looked at when a segment is opened, and by [`Log::trim`]; whichever is exceeded counts. The oldest segment goes
     /// first, and only as far as the [full policy](Self::full) lets it: by default not before every cursor has passed it. Then the log keeps

@@ -246,7 +246,7 @@ mod tests {
         log.sync().unwrap();
         log.append("t", &Event::new(b"visible")).unwrap();
         let error = FileError::new("sync", Path::new("disk"), io::Error::from_raw_os_error(5));
-        log.engine().medium().syncs().fail(&error);
+        log.engine().medium().fail(&error);
         log.sync().unwrap_err();
         let mut reader = log.reader(Start::Earliest).unwrap();
         for offset in 0..10 {

@@ -126,7 +126,8 @@ impl Kept {
         {
             self.room -= oldest.room();
             // Its room is used again, unless somebody still reads it.
-            if let Some(mut next) = Arc::into_inner(oldest).filter(|block| !block.is_large()) {
+            let unread = Arc::try_unwrap(oldest).ok();
+            if let Some(mut next) = unread.filter(|block| !block.is_large()) {
                 next.clear();
                 self.open = next;
             }

@@ -4,6 +4,7 @@ use super::FileMedium;
 use super::ahead::read_full;
 use super::packed::unfinished_path;
 use super::space::fill;
+use super::spare::{REPLACED_NAME, SPARE_NAME};
 use super::stored::{files_with, segment_paths, slot_of};
 use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
@@ -36,10 +37,11 @@ impl FileMedium {
     /// Removes what a crash left of segments that were being created or compressed: their slots may never need a new file again.
     pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
         for path in files_with("new", self.files.directory())? {
-            if slot_of(&path).is_some_and(|slot| {
+            let is_segments = slot_of(&path).is_some_and(|slot| {
                 let plain = self.files.path(slot);
                 plain.with_extension("new") == path || unfinished_path(&plain) == path
-            }) {
+            });
+            if is_segments || path.ends_with(SPARE_NAME) || path.ends_with(REPLACED_NAME) {
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }
