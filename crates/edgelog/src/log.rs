@@ -451,6 +451,9 @@ impl Log {
 
     /// Moves a cursor: everything below `offset` is done. An offset above the durable one is held at it: [`sync`](Self::sync) first. Durable with the next [`sync`](Self::sync); committing late, twice or out of order is harmless.
     ///
+    /// A segment that it lets go may make room for the next one at once. Power loss before that sync: the cursor is at its old place, and its consumer meets a gap,
+    /// evicted, of records that it had committed.
+    ///
     /// # Errors
     ///
     /// [`AppendError`]; the cursor then holds in memory at the most.
