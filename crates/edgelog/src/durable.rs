@@ -76,7 +76,8 @@ impl Durable {
         self.offset
     }
 
-    /// Whether the record survives a power cut by now. Asks for no sync and never waits for one.
+    /// Whether the record survives a power cut by now. Asks for no sync. Where no sync has told, it waits for the log's lock as an append does,
+    /// which a thread that opens a segment may hold for a sync or two.
     #[must_use]
     pub fn is_durable(&self) -> bool {
         let committer = self.log.committer();

@@ -31,9 +31,11 @@ use std::time::Duration;
 
 pub(crate) type Engine = edgelog_core::Log<FileMedium, Vec<u8>>;
 
-/// An open log. Clones share it; the log is closed, and its lock released, when the last clone and reader are dropped.
+/// An open log. Clones share it; the log is closed, and its lock released, when the last clone is dropped, and the last [`Reader`], [`Durable`] and
+/// [`Uplink`](crate::Uplink).
 ///
-/// Nothing needs to be done at the end: what [`sync`](Self::sync) covered is durable, the rest is what a power cut would leave.
+/// Nothing needs to be done at the end: what [`sync`](Self::sync) covered is durable, what was appended
+/// [batched](Durability::Batched) is made so, and the rest is what a power cut would leave.
 #[derive(Clone, Debug)]
 pub struct Log {
     shared: Arc<Shared>,
@@ -448,6 +450,9 @@ impl Log {
     }
 
     /// Moves a cursor: everything below `offset` is done. An offset above the durable one is held at it: [`sync`](Self::sync) first. Durable with the next [`sync`](Self::sync); committing late, twice or out of order is harmless.
+    ///
+    /// A segment that it lets go may make room for the next one at once. Power loss before that sync: the cursor is at its old place, and its consumer meets a gap,
+    /// evicted, of records that it had committed.
     ///
     /// # Errors
     ///

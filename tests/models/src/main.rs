@@ -8,6 +8,9 @@
 // The order of the modules is that of the log's layers.
 mod sync;
 
+#[path = "../../../crates/edgelog/src/wake.rs"]
+mod wake;
+
 #[path = "../../../crates/edgelog/src/bell.rs"]
 mod bell;
 #[path = "../../../crates/edgelog/src/group.rs"]
