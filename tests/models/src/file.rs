@@ -4,7 +4,6 @@
 pub(crate) mod models;
 #[path = "../../../crates/edgelog/src/file/outbox.rs"]
 mod outbox;
-#[path = "../../../crates/edgelog/src/file/tail.rs"]
 mod tail;
 
 use crate::error::FileError;

@@ -8,9 +8,6 @@
 // The order of the modules is that of the log's layers.
 mod sync;
 
-#[path = "../../../crates/edgelog/src/wake.rs"]
-mod wake;
-
 #[path = "../../../crates/edgelog/src/bell.rs"]
 mod bell;
 #[path = "../../../crates/edgelog/src/group.rs"]
@@ -34,6 +31,7 @@ mod error;
 mod writer;
 
 mod file;
+mod lock;
 mod log;
 mod retention;
 
