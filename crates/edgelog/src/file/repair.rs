@@ -8,6 +8,7 @@ use super::stored::{files_with, segment_paths, slot_of};
 use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
 use std::fs::{self, OpenOptions};
+use std::io;
 
 impl FileMedium {
     /// Gives files that were cut short their length again, before anything is appended: with bytes that are no frame, so that the
@@ -15,8 +16,12 @@ impl FileMedium {
     pub(crate) fn mend_lengths(&self) -> Result<(), FileError> {
         let size = u64::from(self.geometry.segment_size());
         for path in segment_paths(self.files.directory())? {
-            let length =
-                fs::metadata(&path).map_err(|error| FileError::new("look at", &path, error))?;
+            let length = match fs::metadata(&path) {
+                Ok(about) => about,
+                // A link into nowhere: there is nothing to be mended.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(FileError::new("look at", &path, error)),
+            };
             if length.len() >= size {
                 continue;
             }
@@ -39,7 +44,8 @@ impl FileMedium {
             if slot_of(&path).is_some_and(|slot| {
                 let plain = self.files.path(slot);
                 plain.with_extension("new") == path || unfinished_path(&plain) == path
-            }) {
+            }) && !path.is_dir()
+            {
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }
