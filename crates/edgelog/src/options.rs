@@ -193,7 +193,9 @@ impl Options {
     /// Age is told by the log's own time, that of its newest record, so a log to which nothing is appended keeps what it has. And it runs no
     /// faster than the wall clock and the time that has passed since the log was opened: a clock that jumps far ahead while the log
     /// is open ages nothing, and the time while it was closed counts from the next opening on. Records that were appended while the
-    /// clock was ahead stay until it has caught up, or until there are too many.
+    /// clock was ahead stay until it has caught up, or until there are too many. Records from before the clock was set (it told a time before 2020)
+    /// are as old as the first one from after that, and stay until there is one. A clock that was wrong otherwise, and was set forward by more
+    /// than this, ages the records from before at the next opening: where that may be, limit bytes or segments instead.
     #[must_use]
     pub const fn retain_age(mut self, age: Duration) -> Self {
         self.retain.age = Some(age);
