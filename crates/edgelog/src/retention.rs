@@ -152,8 +152,8 @@ impl LogClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FullPolicy, GapReason, Item, Options, Start, View};
     use crate::file::FileMedium;
+    use crate::{FullPolicy, GapReason, Item, Options, Start, View};
     use edgelog_core::{Class, Event, Geometry, LogId};
     use std::fs;
     use std::path::Path;
