@@ -16,9 +16,6 @@ mod bell;
 #[path = "../../../crates/edgelog/src/group.rs"]
 mod group;
 
-#[path = "../../../crates/edgelog/src/wake.rs"]
-mod wake;
-
 #[path = "../../../crates/edgelog/src/block.rs"]
 mod block;
 #[path = "../../../crates/edgelog/src/recent.rs"]
@@ -30,6 +27,8 @@ mod commit;
 mod durable;
 #[path = "../../../crates/edgelog/src/error.rs"]
 mod error;
+#[path = "../../../crates/edgelog/src/lock.rs"]
+mod lock;
 #[path = "../../../crates/edgelog/src/writer.rs"]
 mod writer;
 

@@ -60,7 +60,7 @@ impl Medium {
         let _engine = self.engine.lock().unwrap();
         let file = Arc::new(File::open("/dev/null").unwrap());
         let failing = Unsynced { path: PathBuf::new(), file, is_folder: false };
-        Ok(self.underway(self.outbox.put(Job::Sync(vec![failing]))?))
+        Ok(self.underway(self.outbox.put(Job::Sync { files: vec![failing], lock: None })?))
     }
 
     fn underway(&self, ticket: Ticket) -> Underway {
