@@ -148,7 +148,8 @@ impl Options {
     /// **What it costs readers.** A compressed segment is not mapped: a zero-copy reader becomes a copying one there. It reads
     /// about 0.45 times as many records in the same time (a sensor's readings of 30 bytes, `cargo xtask bench rest`), and keeps some 300 KB more.
     /// Looking for an offset or a time costs one block for each segment that is looked at. A flipped bit on the
-    /// disk takes the records of its block, not one record; they are a gap, as all damage is.
+    /// disk takes the records of its block, not one record; they are a gap, as all damage is. In the first block of the oldest segment it
+    /// takes that segment, because nothing else says where it begins; readers then see it as given up.
     ///
     /// **What it saves.** Those readings take 0.35 of their space. The [budget](Self::budget_bytes) and [`retain_bytes`](Self::retain_bytes) count plain bytes: a log by itself holds as much
     /// as before in less space on the disk. A [`Store`](crate::Store)'s budget counts what the files take: logs in it hold
@@ -196,7 +197,9 @@ impl Options {
     /// Age is told by the log's own time, that of its newest record, so a log to which nothing is appended keeps what it has. And it runs no
     /// faster than the wall clock and the time that has passed since the log was opened: a clock that jumps far ahead while the log
     /// is open ages nothing, and the time while it was closed counts from the next opening on. Records that were appended while the
-    /// clock was ahead stay until it has caught up, or until there are too many.
+    /// clock was ahead stay until it has caught up, or until there are too many. Records from before the clock was set (it told a time before 2020)
+    /// are as old as the first one from after that, and stay until there is one. A clock that was wrong otherwise, and was set forward by more
+    /// than this, ages the records from before at the next opening: where that may be, limit bytes or segments instead.
     #[must_use]
     pub const fn retain_age(mut self, age: Duration) -> Self {
         self.retain.age = Some(age);

@@ -130,17 +130,23 @@ impl Worker {
         if !stored_header(&head).is_some_and(|(_, sizes)| sizes == *geometry) {
             return Ok(None);
         }
-        let new = unfinished_path(&path);
+        let (new, packed) = (unfinished_path(&path), packed_path(&path));
+        if packed.exists() {
+            // Somebody's: what a crash left was removed at the opening. Opening moves it aside.
+            return Err(FileError::new("write", &packed, io::ErrorKind::AlreadyExists.into()));
+        }
         let replaced = self.write(&plain, &new, geometry).and_then(|length| {
-            if length.is_some() {
-                fs::rename(&new, packed_path(&path))?;
+            if let Some(length) = length {
+                fs::rename(&new, &packed)?;
+                if let Some(share) = &self.share {
+                    share.grew(length);
+                }
                 File::open(&self.folder)?.sync_all()?;
                 // Its name is durable.
                 fs::remove_file(&path)?;
-            }
-            if let (Some(length), Some(share)) = (length, &self.share) {
-                share.grew(length);
-                share.gone(geometry.segment_size().into());
+                if let Some(share) = &self.share {
+                    share.gone(geometry.segment_size().into());
+                }
             }
             Ok(length)
         });

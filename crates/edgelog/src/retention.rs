@@ -1,6 +1,6 @@
 //! What a log keeps of its past besides what fits its ring.
 
-use crate::error::{AppendError, FileError};
+use crate::error::{AppendError, FileError, ReadError};
 use crate::event::now_ms;
 use crate::log::Engine;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -99,10 +99,7 @@ impl Retention {
         loop {
             let too_many = self.segments_max.is_some_and(|most| engine.segments().0 > most);
             let too_old = match (too_many, self.age_max_ms) {
-                (false, Some(age)) => {
-                    let oldest = engine.oldest()?;
-                    oldest.is_some_and(|oldest| now.saturating_sub(oldest.until_ms) > age)
-                }
+                (false, Some(age)) => is_older(engine, now, age)?,
                 _ => false,
             };
             if !too_many && !too_old {
@@ -112,6 +109,27 @@ impl Retention {
             gone += evicted.end - evicted.start;
         }
     }
+}
+
+/// 2020: a clock that tells less was never set, as where nothing keeps the time while the device is off. None of edgelog's records is older.
+const SET_FROM_MS: u64 = 1_577_836_800_000;
+
+/// Whether the oldest segment ended more than `age` before `now`. One that was written by a clock that was not set is as old as the first record
+/// behind it that was written by one that was.
+fn is_older(engine: &mut Engine, now: u64, age: u64) -> Result<bool, AppendError> {
+    let (Some(oldest), Some(from)) = (engine.oldest()?, now.checked_sub(age)) else {
+        return Ok(false);
+    };
+    if oldest.until_ms >= SET_FROM_MS {
+        return Ok(oldest.until_ms < from);
+    }
+    let mut first = |time| match engine.seek_time(time) {
+        Err(ReadError::Medium(error)) => Err(AppendError::Medium(error)),
+        // What cannot be told is not old.
+        found => Ok(found.ok()),
+    };
+    let (set, kept) = (first(SET_FROM_MS)?, first(from)?);
+    Ok(set.zip(kept).is_some_and(|(set, kept)| set < kept))
 }
 
 /// By which age is told. Nobody's clock can be trusted alone: one that is set far ahead would make all that is stored too old at once.
@@ -134,8 +152,10 @@ impl LogClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file::FileMedium;
     use crate::{FullPolicy, GapReason, Item, Options, Start, View};
-    use edgelog_core::{Class, Event};
+    use edgelog_core::{Class, Event, Geometry, LogId};
+    use std::fs;
     use std::path::Path;
 
     const HOUR: u64 = 3_600_000;
@@ -218,6 +238,40 @@ mod tests {
         let mut engine = log.engine();
         assert_eq!(ten(&mut engine).trim_at(&mut engine, end).unwrap(), 0);
         assert_eq!(earliest(folder.path()), 0);
+    }
+
+    #[test]
+    fn what_was_written_before_the_clock_was_set_ages_from_then_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = fs::File::create(folder.path().join("lock")).unwrap();
+        let geometry = Geometry::new(SEGMENT, 64, 1, 0).unwrap();
+        let medium = FileMedium::new(folder.path(), geometry, Some(lock));
+        // The device has no battery: it is 1970.
+        let mut engine =
+            edgelog_core::Log::create(medium, vec![0; 16 << 10], LogId([7; 16]), 1000).unwrap();
+        append(&mut engine, 2000, 30);
+        // And then it is told the time.
+        let set = now_ms();
+        append(&mut engine, set, 6);
+        drop(engine);
+        let log = options().open(folder.path()).unwrap();
+        let mut engine = log.engine();
+        let retention = ten(&mut engine);
+        assert_eq!(retention.trim_at(&mut engine, set + 2 * HOUR).unwrap(), 0);
+        append(&mut engine, set + 9 * HOUR, 6);
+        drop(engine);
+        drop(log);
+        let log = options().open(folder.path()).unwrap();
+        let mut engine = log.engine();
+        assert_eq!(ten(&mut engine).trim_at(&mut engine, set + 10 * HOUR).unwrap(), 0);
+        append(&mut engine, set + 11 * HOUR, 6);
+        drop(engine);
+        drop(log);
+        let log = options().open(folder.path()).unwrap();
+        let mut engine = log.engine();
+        let gone = ten(&mut engine).trim_at(&mut engine, set + 13 * HOUR).unwrap();
+        assert!((30..=36).contains(&gone), "{gone}");
+        assert_eq!(earliest(folder.path()), gone);
     }
 
     #[test]

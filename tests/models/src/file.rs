@@ -1,10 +1,14 @@
 //! Stands in for the files: what was programmed, and what of it they have. What is on its way to them is the log's own.
 
+#[path = "../../../crates/edgelog/src/file/ahead.rs"]
+mod ahead;
 #[path = "models/outbox.rs"]
 pub(crate) mod models;
 #[path = "../../../crates/edgelog/src/file/outbox.rs"]
 mod outbox;
 mod tail;
+
+pub(crate) use ahead::read_full;
 
 use crate::error::FileError;
 use crate::sync::{Arc, Condvar, Mutex};

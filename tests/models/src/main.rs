@@ -8,13 +8,13 @@
 // The order of the modules is that of the log's layers.
 mod sync;
 
+#[path = "../../../crates/edgelog/src/wake.rs"]
+mod wake;
+
 #[path = "../../../crates/edgelog/src/bell.rs"]
 mod bell;
 #[path = "../../../crates/edgelog/src/group.rs"]
 mod group;
-
-#[path = "../../../crates/edgelog/src/wake.rs"]
-mod wake;
 
 #[path = "../../../crates/edgelog/src/block.rs"]
 mod block;
@@ -27,11 +27,12 @@ mod commit;
 mod durable;
 #[path = "../../../crates/edgelog/src/error.rs"]
 mod error;
+#[path = "../../../crates/edgelog/src/lock.rs"]
+mod lock;
 #[path = "../../../crates/edgelog/src/writer.rs"]
 mod writer;
 
 mod file;
-mod lock;
 mod log;
 mod retention;
 

@@ -19,8 +19,12 @@ impl FileMedium {
     pub(crate) fn mend_lengths(&self) -> Result<(), FileError> {
         let size = u64::from(self.geometry.segment_size());
         for path in segment_paths(self.files.directory())? {
-            let length =
-                fs::metadata(&path).map_err(|error| FileError::new("look at", &path, error))?;
+            let length = match fs::metadata(&path) {
+                Ok(about) => about,
+                // A link into nowhere: there is nothing to be mended.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(FileError::new("look at", &path, error)),
+            };
             if length.len() >= size {
                 continue;
             }
@@ -59,7 +63,9 @@ impl FileMedium {
                 let plain = self.files.path(slot);
                 plain.with_extension("new") == path || unfinished_path(&plain) == path
             });
-            if is_segments || path.ends_with(SPARE_NAME) || path.ends_with(REPLACED_NAME) {
+            let is_ours =
+                is_segments || path.ends_with(SPARE_NAME) || path.ends_with(REPLACED_NAME);
+            if is_ours && !path.is_dir() {
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }

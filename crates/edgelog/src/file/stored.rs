@@ -93,13 +93,16 @@ pub(super) fn segment_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError>
     files_with("seg", directory)
 }
 
-/// The lengths of a directory's segment files, with those that a crash left unfinished.
+/// The lengths of a directory's segment files, with those that a crash left unfinished. Files and folders of other names are somebody's own.
 pub(crate) fn stored_bytes(directory: &Path) -> Result<u64, FileError> {
     let mut bytes = 0;
     for extension in ["seg", "zst", "new"] {
         for path in files_with(extension, directory)? {
+            if !is_ours(&path) {
+                continue;
+            }
             match fs::metadata(&path) {
-                Ok(about) => bytes += about.len(),
+                Ok(about) => bytes += if about.is_file() { about.len() } else { 0 },
                 // The owner gave it up since the folder was read.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(FileError::new("look at", &path, error)),
@@ -107,6 +110,15 @@ pub(crate) fn stored_bytes(directory: &Path) -> Result<u64, FileError> {
         }
     }
     Ok(bytes)
+}
+
+/// Whether a file's name is one that edgelog gives.
+fn is_ours(path: &Path) -> bool {
+    let ending = slot_of(path).and_then(|slot| {
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix(segment_name(slot).strip_suffix(".seg")?)
+    });
+    matches!(ending, Some(".seg" | ".new" | ".seg.zst" | ".seg.zst.new"))
 }
 
 /// The files of a directory with this extension, by name; none where there is no directory.

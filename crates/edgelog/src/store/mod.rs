@@ -32,7 +32,10 @@ use std::path::{Path, PathBuf};
 /// was given up is a [`Gap`](crate::Gap) to those who come to it.
 ///
 /// Class and policy are said at each opening and not stored, so what a log holds that is not open stays. The newest segment of a log always
-/// stays: the budget should have room for two of each log at least.
+/// stays: the budget should have room for two of each log at least. A log that drops its oldest may take all that logs of its class and below can
+/// give, and these are then refused as full: bound it with a budget or a retention of its own.
+///
+/// What somebody else adds to a log's folder under a segment's name, or removes from it, is counted when that log is next opened.
 ///
 /// ```
 /// use edgelog::{Class, Event, FullPolicy, Options, StoreOptions};
@@ -89,7 +92,8 @@ impl StoreOptions {
     /// Bytes on disk that the segment files of all logs may take together. Default: 1 GiB. Not stored, and may be another at each opening;
     /// where more is there already, it is made less when a log next needs a segment.
     ///
-    /// Beyond it, for each reader that holds segments which were given up since, up to two segments: a reader that reads on gives them back.
+    /// Beyond it, for each reader that holds segments which were given up since, up to two segments: a reader that reads on gives them back. And
+    /// for each log that compresses, while it does, one compressed segment.
     #[must_use]
     pub const fn budget_bytes(mut self, bytes: u64) -> Self {
         self.budget_bytes = bytes;
