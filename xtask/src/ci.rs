@@ -5,6 +5,7 @@ use crate::chaos::{self, ChaosArguments};
 use crate::crash::{self, CrashArguments};
 use crate::firmware::{self, FirmwareArguments};
 use crate::fuzz::{self, FuzzArguments};
+use crate::models;
 use crate::test::{self, TestArguments};
 use anyhow::Result;
 
@@ -24,6 +25,7 @@ pub fn gate() -> Result<()> {
         "benches/micro/Cargo.toml",
         "benches/record/Cargo.toml",
         "fuzz/Cargo.toml",
+        "tests/models/Cargo.toml",
     ] {
         run(cargo().args(["fmt", "--check", "--manifest-path", apart]))?;
     }
@@ -37,6 +39,7 @@ pub fn gate() -> Result<()> {
         "warnings",
     ]))?;
     fuzz::lint()?;
+    models::lint()?;
     let mut docs = cargo();
     docs.args(["doc", "--workspace", "--all-features", "--no-deps", "--document-private-items"]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;

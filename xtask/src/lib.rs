@@ -8,5 +8,6 @@ pub mod crash;
 pub mod firmware;
 pub mod fuzz;
 pub mod kafka;
+pub mod models;
 pub mod test;
 pub mod tools;

@@ -2,6 +2,7 @@
 
 use crate::cargo::{Tally, cargo, run_tests, test_targets};
 use crate::kafka::{BOOTSTRAP_VARIABLE, Cluster, external_bootstrap};
+use crate::models;
 use crate::tools;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -48,6 +49,7 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
     for arguments in &plan.without_broker {
         run_tests(cargo().args(arguments), &mut tally)?;
     }
+    models::run(&mut tally)?;
     if with_kafka {
         run_kafka_tests(&plan, &mut tally)?;
     }

@@ -42,6 +42,12 @@ pub const FOR_KAFKA: &[Tool] = &[
 /// For all other tests.
 pub const FOR_ALL: &[Tool] = &[
     Tool {
+        program: "cc",
+        probe: &["--version"],
+        debian: &["gcc", "libc6-dev"],
+        why: "links Rust's programs, and compiles what stands between a process and its file calls",
+    },
+    Tool {
         program: "flatc",
         probe: &["--version"],
         debian: &["flatbuffers-compiler"],

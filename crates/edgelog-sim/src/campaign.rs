@@ -215,6 +215,8 @@ pub enum Plant {
     DroppedWord,
     /// Disks whose sync makes nothing durable.
     LyingSync,
+    /// Disks whose barriers order nothing.
+    ForgottenBarrier,
     /// A batch that was cut is there without its first record.
     HeadlessBatch,
     /// A restart finds the oldest segment erased, whatever the policy keeps.
@@ -389,6 +391,9 @@ impl Run<'_> {
                 disk.set_sector([512, 512, 64, 8][rng.below(4)]);
                 if plant == Some(Plant::LyingSync) {
                     disk.lie_about_sync();
+                }
+                if plant == Some(Plant::ForgottenBarrier) {
+                    disk.forget_barriers();
                 }
                 self.on(disk, plant);
             }

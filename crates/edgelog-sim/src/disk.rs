@@ -7,8 +7,11 @@
 //!   independently of the others and in any order: applied whole, not at all, or torn, each of its sectors applied or not.
 //!   A sector is 512 bytes unless [`SimDisk::set_sector`] makes it smaller. A sector is written whole or not at all, and
 //!   bytes of a sector that a write did not name are never harmed.
+//! - A barrier returns at once and makes nothing durable. At a power cut, where any program behind a barrier is there in whole or in
+//!   part, every write before it is there in whole. Erases do not wait for it: one behind a barrier may be there although a write before it is not.
 //! - A program or erase that fails has had any of those effects all the same, and reads see them. A sync that fails made
-//!   nothing durable and forgets nothing: a later sync may still succeed.
+//!   nothing durable and forgets nothing: a later sync may still succeed. A barrier that fails has returned before: every program and sync
+//!   from then on fails, and nothing behind it reaches the disk.
 //! - A failing read gives no bytes. Reads never give wrong bytes; rot is the business of tests that change the image.
 //!
 //! Not modelled: a kernel that drops dirty pages after a failed sync and still serves them to readers, and sectors that a
@@ -33,6 +36,8 @@ pub enum Op {
     Erase,
     /// [`Medium::sync`].
     Sync,
+    /// [`Medium::barrier`].
+    Barrier,
 }
 
 /// How a call fails.
@@ -90,6 +95,8 @@ pub struct Counters {
     pub erases: u64,
     /// Calls of sync.
     pub syncs: u64,
+    /// Calls of barrier.
+    pub barriers: u64,
     /// Bytes read.
     pub bytes_read: u64,
     /// Bytes programmed.
@@ -97,10 +104,10 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Calls that change the medium or make changes durable.
+    /// Calls that change the medium, make changes durable, or order them.
     #[must_use]
     pub const fn mutations(&self) -> u64 {
-        self.programs + self.erases + self.syncs
+        self.programs + self.erases + self.syncs + self.barriers
     }
 }
 
@@ -108,6 +115,10 @@ impl Counters {
 struct Write {
     at: usize,
     bytes: Vec<u8>,
+    /// Barriers since the last sync that it has to wait for: none for an erase.
+    behind: usize,
+    /// Barriers that came before it.
+    after: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -118,12 +129,17 @@ struct State {
     seen: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Write>,
+    /// Barriers since the last sync.
+    barriers: usize,
+    /// A barrier failed behind the back of whoever asked for it.
+    broken: bool,
     counters: Counters,
     faults: Vec<Fault>,
     /// The power goes in the n-th mutation.
     cut_in: Option<u64>,
     dark: bool,
     lies: bool,
+    forgets_barriers: bool,
 }
 
 /// The device. Clones are handles of the same device, so that a test, a log and a view can hold it together.
@@ -157,11 +173,14 @@ impl SimDisk {
             seen: image.clone(),
             durable: image,
             unsynced: Vec::new(),
+            barriers: 0,
+            broken: false,
             counters: Counters::default(),
             faults: Vec::new(),
             cut_in: None,
             dark: false,
             lies: false,
+            forgets_barriers: false,
         })))
     }
 
@@ -192,6 +211,11 @@ impl SimDisk {
         self.state().lies = true;
     }
 
+    /// A planted bug: from now on barriers order nothing. The oracle must notice.
+    pub fn forget_barriers(&self) {
+        self.state().forgets_barriers = true;
+    }
+
     /// Whether the power is gone: every call fails until [`cut`](Self::cut).
     #[must_use]
     pub fn is_dark(&self) -> bool {
@@ -217,7 +241,15 @@ impl SimDisk {
         let state = self.state();
         let mut rng = Rng::new(seed);
         let mut image = state.durable.clone();
-        let mut order: Vec<&Write> = state.unsynced.iter().collect();
+        // The disk was on its way to the barrier of this number: everything before the one before it is there.
+        let reached = if state.barriers == 0 { 0 } else { rng.below(state.barriers + 1) };
+        let (done, open): (Vec<&Write>, Vec<&Write>) =
+            state.unsynced.iter().partition(|write| write.after < reached);
+        for write in done {
+            apply(&mut image, write);
+        }
+        let mut order: Vec<&Write> =
+            open.into_iter().filter(|write| write.behind <= reached).collect();
         if rng.one_in(2) {
             for last in (1..order.len()).rev() {
                 order.swap(last, rng.below(last + 1));
@@ -229,12 +261,17 @@ impl SimDisk {
         let after = Self::from_image(state.geometry, image);
         after.set_sector(state.sector);
         after.state().lies = state.lies;
+        after.state().forgets_barriers = state.forgets_barriers;
         after
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn apply(image: &mut [u8], write: &Write) {
+    image[write.at..write.at + write.bytes.len()].copy_from_slice(&write.bytes);
 }
 
 /// Applies a write in whole, not at all, or in some of its sectors.
@@ -273,7 +310,19 @@ impl State {
         hit
     }
 
-    fn write(&mut self, op: Op, call: u64, hit: bool, write: Write) -> Result<(), SimError> {
+    fn write(
+        &mut self,
+        op: Op,
+        call: u64,
+        hit: bool,
+        at: usize,
+        bytes: Vec<u8>,
+    ) -> Result<(), SimError> {
+        let behind = if op == Op::Erase { 0 } else { self.barriers };
+        let write = Write { at, bytes, behind, after: self.barriers };
+        if self.broken && op == Op::Program {
+            return Err(SimError::Fault(FaultKind::Io));
+        }
         match self.fault(op, call) {
             Some(FaultKind::NoSpace) => return Err(SimError::Fault(FaultKind::NoSpace)),
             Some(FaultKind::Io) => {
@@ -281,12 +330,12 @@ impl State {
                 let before = self.seen[write.at..write.at + write.bytes.len()].to_vec();
                 apply_some(&mut self.seen, &write, self.sector, &mut rng);
                 let after = self.seen[write.at..write.at + before.len()].to_vec();
-                self.unsynced.push(Write { at: write.at, bytes: after });
+                self.unsynced.push(Write { bytes: after, ..write });
                 return Err(SimError::Fault(FaultKind::Io));
             }
             None => {}
         }
-        self.seen[write.at..write.at + write.bytes.len()].copy_from_slice(&write.bytes);
+        apply(&mut self.seen, &write);
         self.unsynced.push(write);
         if hit { Err(SimError::PowerCut) } else { Ok(()) }
     }
@@ -328,7 +377,7 @@ impl Medium for SimDisk {
         let (call, hit) = (state.counters.programs, state.power_goes());
         state.counters.programs += 1;
         state.counters.bytes_programmed += u64::try_from(bytes.len()).unwrap_or(0);
-        state.write(Op::Program, call, hit, Write { at, bytes: bytes.to_vec() })
+        state.write(Op::Program, call, hit, at, bytes.to_vec())
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), SimError> {
@@ -340,7 +389,7 @@ impl Medium for SimDisk {
         let (call, hit) = (state.counters.erases, state.power_goes());
         state.counters.erases += 1;
         let bytes = vec![state.geometry.erased(); size(state.geometry.segment_size())];
-        state.write(Op::Erase, call, hit, Write { at, bytes })
+        state.write(Op::Erase, call, hit, at, bytes)
     }
 
     fn sync(&mut self) -> Result<(), SimError> {
@@ -353,15 +402,42 @@ impl Medium for SimDisk {
         if hit {
             return Err(SimError::PowerCut);
         }
+        if state.broken {
+            return Err(SimError::Fault(FaultKind::Io));
+        }
         if let Some(kind) = state.fault(Op::Sync, call) {
             return Err(SimError::Fault(kind));
         }
         if !state.lies {
             let state = &mut *state;
             state.unsynced.clear();
+            state.barriers = 0;
             state.durable.copy_from_slice(&state.seen);
         }
         Ok(())
+    }
+
+    fn barrier(&mut self) -> Result<(), SimError> {
+        let mut state = self.state();
+        if state.dark {
+            return Err(SimError::PowerCut);
+        }
+        let (call, hit) = (state.counters.barriers, state.power_goes());
+        state.counters.barriers += 1;
+        if hit {
+            return Err(SimError::PowerCut);
+        }
+        if state.fault(Op::Barrier, call).is_some() {
+            state.broken = true;
+        }
+        if !state.forgets_barriers {
+            state.barriers += 1;
+        }
+        Ok(())
+    }
+
+    fn is_past_barrier(&self) -> bool {
+        self.state().barriers == 0
     }
 }
 
@@ -390,6 +466,47 @@ mod tests {
             }
         }
         assert!(none > 20 && whole > 20 && torn > 20, "{none} {whole} {torn}");
+    }
+
+    #[test]
+    fn what_is_behind_a_barrier_is_there_only_with_everything_before_it_and_erases_do_not_wait() {
+        let mut disk = SimDisk::new(4096, 3);
+        disk.program(2, 0, &[9; 4096]).unwrap();
+        disk.sync().unwrap();
+        disk.program(0, 0, &[1; 1024]).unwrap();
+        disk.barrier().unwrap();
+        assert!(!disk.is_past_barrier());
+        disk.program(1, 0, &[2; 1024]).unwrap();
+        disk.erase(2).unwrap();
+        let (mut before_alone, mut neither, mut both, mut erased_first) = (0, 0, 0, 0);
+        for seed in 0..400 {
+            let image = disk.cut(seed).image();
+            let count =
+                |at: usize, byte| image[at..at + 1024].iter().filter(|&&b| b == byte).count();
+            let (before, behind) = (count(0, 1), count(4096, 2));
+            assert!(behind == 0 || before == 1024, "seed {seed}: {before} before, {behind} behind");
+            before_alone += usize::from(before == 1024 && behind == 0);
+            neither += usize::from(before == 0);
+            both += usize::from(behind == 1024);
+            erased_first += usize::from(before == 0 && count(8192, 0) == 1024);
+        }
+        let seen = [before_alone, neither, both, erased_first];
+        assert!(seen.iter().all(|&times| times > 10), "{seen:?}");
+        disk.sync().unwrap();
+        assert!(disk.is_past_barrier());
+        assert_eq!(disk.cut(0).image(), disk.image());
+    }
+
+    #[test]
+    fn a_barrier_that_fails_says_so_later_and_nothing_behind_it_is_ever_there() {
+        let mut disk = SimDisk::new(4096, 2);
+        disk.plan(Fault { op: Op::Barrier, call: 0, kind: FaultKind::Io });
+        disk.barrier().unwrap();
+        assert!(disk.program(0, 0, &[1]).is_err());
+        assert!(disk.sync().is_err());
+        for seed in 0..20 {
+            assert!(disk.cut(seed).image().iter().all(|&byte| byte == 0), "seed {seed}");
+        }
     }
 
     #[test]

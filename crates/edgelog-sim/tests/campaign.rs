@@ -19,6 +19,12 @@ fn a_disk_that_lies_about_sync_is_found() {
 }
 
 #[test]
+fn a_disk_that_forgets_barriers_is_found() {
+    let report = campaign(&[Device::Disk], &[Scenario::Rollover], Some(Plant::ForgottenBarrier));
+    assert!(report.failures() > 0, "{report}");
+}
+
+#[test]
 fn flash_that_drops_a_word_in_silence_is_found_on_every_word_size() {
     for device in Device::NOR {
         assert_eq!(campaign(&[device], &PLAIN, None).failures(), 0);

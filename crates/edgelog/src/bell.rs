@@ -1,11 +1,12 @@
 //! Waiting for what others do, in a thread or in a task, at nearly no cost for those whom nobody awaits.
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::thread::{self, Thread};
-use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::sync::thread;
+use crate::sync::{Instant, Mutex, MutexGuard, PoisonError};
+use crate::wake::Wake;
 use std::mem;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// Rung after something has changed, and heard by all who wait for that.
 #[derive(Debug, Default)]
@@ -20,12 +21,6 @@ pub(crate) struct Bell {
 struct Listeners {
     places: u64,
     waiting: Vec<(Place, Wake)>,
-}
-
-#[derive(Debug)]
-enum Wake {
-    Thread(Thread),
-    Task(Waker),
 }
 
 /// Where somebody waits.
@@ -45,10 +40,7 @@ impl Bell {
         };
         // Without the lock, which they may take next.
         for (_, wake) in woken {
-            match wake {
-                Wake::Thread(thread) => thread.unpark(),
-                Wake::Task(waker) => waker.wake(),
-            }
+            wake.wake();
         }
     }
 
@@ -132,6 +124,7 @@ impl Bell {
 mod tests {
     use super::*;
     use std::cell::Cell;
+    use std::task::Waker;
 
     #[test]
     fn who_waits_looks_when_he_comes_and_when_he_goes_and_meanwhile_only_when_it_rings() {

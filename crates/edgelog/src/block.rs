@@ -5,10 +5,12 @@ use std::ops::Range;
 
 /// Bytes of a block that is full, with what is known of each record.
 pub(crate) const BLOCK_LEN: usize = 16 << 10;
+/// Bytes of the longest record that is taken, into a block of its own.
+const LARGE_MAX: usize = 1 << 20;
 /// What a payload is aligned to: as much as in a file.
 const ALIGNMENT: usize = 8;
 
-/// Some records, in up to [`BLOCK_LEN`] bytes.
+/// Some records, in up to [`BLOCK_LEN`] bytes, or one that is larger.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     /// The first record without its bytes: what all records share is taken from it.
@@ -50,7 +52,8 @@ impl Block {
     pub(crate) fn push(&mut self, record: &Record<'_>) -> bool {
         let key = record.key.unwrap_or_default();
         let most = key.len() + record.payload.len() + 2 * ALIGNMENT + size_of::<Entry>();
-        if self.used() + most > BLOCK_LEN {
+        let limit = if self.is_empty() { LARGE_MAX } else { BLOCK_LEN };
+        if self.used() + most > limit {
             return false;
         }
         let first = self.first.get_or_insert_with(|| record.with_bytes(None, &[]));
@@ -60,7 +63,7 @@ impl Block {
         }
         if self.bytes.is_empty() {
             // All at once: bytes that moved would not be aligned any more.
-            self.bytes.reserve_exact(BLOCK_LEN);
+            self.bytes.reserve_exact(most.max(BLOCK_LEN));
         }
         let unaligned = self.bytes.as_ptr().addr() + self.bytes.len() + key.len();
         self.bytes.resize(unaligned.next_multiple_of(ALIGNMENT) - unaligned + self.bytes.len(), 0);
@@ -105,6 +108,16 @@ impl Block {
             // What had room there has room here.
             self.push(&record);
         }
+    }
+
+    /// Whether it holds one record that is larger than a block.
+    pub(crate) const fn is_large(&self) -> bool {
+        self.used() > BLOCK_LEN
+    }
+
+    /// Bytes that its records may take.
+    pub(crate) const fn room(&self) -> usize {
+        self.bytes.capacity()
     }
 
     const fn used(&self) -> usize {

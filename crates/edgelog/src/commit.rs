@@ -2,11 +2,14 @@
 
 use crate::bell::Bell;
 use crate::error::{AppendError, FileError};
+use crate::file::Underway;
 use crate::group::Group;
 use crate::log::Engine;
 use crate::retention::{Retention, When};
 use crate::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::writer::Orders;
+use std::io;
+use std::path::Path;
 
 /// The engine, and those who want it to be durable.
 #[derive(Debug)]
@@ -95,10 +98,14 @@ impl Committer {
     /// # Errors
     ///
     /// The file system failed, and the log takes no more.
-    pub(crate) fn write_out(&self, engine: &mut Engine) -> Result<(), FileError> {
-        engine.medium_mut().write_out().inspect_err(|error| {
+    pub(crate) fn write_out(&self, mut engine: MutexGuard<'_, Engine>) -> Result<(), FileError> {
+        let handed_over = engine.medium_mut().hand_over();
+        // Without the log's lock, so that nobody's append waits for the write, or for a sync before it.
+        drop(engine);
+        handed_over.and_then(Underway::run).inspect_err(|error| {
+            let mut engine = self.engine();
             engine.poison();
-            let _ = self.explained(engine, AppendError::Medium(error.clone()));
+            let _ = self.explained(&engine, AppendError::Medium(error.clone()));
         })
     }
 
@@ -119,9 +126,17 @@ impl Committer {
             AppendError::Medium(now) => {
                 Some(self.cause.get_or_init(|| now.clone().ending(engine.durable())))
             }
-            AppendError::Poisoned => self.cause.get(),
+            AppendError::Poisoned => {
+                Some(self.cause.get_or_init(|| untold().ending(engine.durable())))
+            }
             _ => None,
         };
         cause.cloned().map_or(error, AppendError::Medium)
     }
+}
+
+/// Why a log takes no more of which nobody was told why: who waits for it must not wait for ever.
+fn untold() -> FileError {
+    let cut_short = io::Error::other("a call was cut short in the middle of a write");
+    FileError::new("go on with", Path::new("the log"), cut_short)
 }

@@ -3,13 +3,15 @@
 use crate::error::AppendError;
 use crate::group::Place;
 use crate::log::Log;
-use crate::sync::Arc;
+use crate::sync::Instant;
 use crate::sync::thread::{self, Thread};
 use edgelog_core::Part;
 use std::future::Future;
 use std::pin::Pin;
+// Of a waker it is std's, also under a model checker.
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What holds for a record when the call that appends it returns. In every case readers of this process see it then, and a record is whole or
 /// absent after a power cut.
@@ -74,7 +76,8 @@ impl Durable {
         self.offset
     }
 
-    /// Whether the record survives a power cut by now. Asks for no sync and never waits for one.
+    /// Whether the record survives a power cut by now. Asks for no sync. Where no sync has told, it waits for the log's lock as an append does,
+    /// which a thread that opens a segment may hold for a sync or two.
     #[must_use]
     pub fn is_durable(&self) -> bool {
         let committer = self.log.committer();
@@ -185,7 +188,7 @@ mod tests {
     /// The disk fails, as the next sync or write finds out.
     fn break_disk(log: &Log) {
         let error = FileError::new("sync", Path::new("disk"), io::Error::from_raw_os_error(5));
-        log.engine().medium().syncs().fail(&error);
+        log.engine().medium().fail(&error);
     }
 
     fn is_told(error: &AppendError, durable: u64) -> bool {
@@ -261,6 +264,18 @@ mod tests {
         let log = open(folder.path());
         let offset = log.append_as(Durability::Durable, "t", &event).unwrap();
         assert!(log.durable(offset).is_durable());
+    }
+
+    #[test]
+    fn who_waits_for_a_log_that_ended_without_a_word_is_told_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(folder.path());
+        let mut waiting = log.durable(append(&log));
+        // A panic in the middle of a write, or a failure that its caller kept to himself.
+        log.engine().poison();
+        assert!(waiting.wait_timeout(Duration::from_secs(5)).is_err());
+        assert!(log.durable(0).wait().is_err() && log.sync().is_err());
+        assert!(log.append("t", &Event::new(b"event")).is_err());
     }
 
     #[test]

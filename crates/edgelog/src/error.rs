@@ -150,8 +150,13 @@ impl fmt::Display for OpenError {
         match self {
             Self::Locked { path, owner } => write!(
                 f,
-                "the log {} is owned by process {owner}: end that process first, or choose another folder (reading does not need the lock)",
-                path.display()
+                "the log {} is owned by process {owner}: {}, or choose another folder (reading does not need the lock)",
+                path.display(),
+                if is_own(owner) {
+                    "that is this process's own number, so drop all clones, readers, uplinks and the like of the log first, or share it by cloning"
+                } else {
+                    "end that process first"
+                }
             ),
             Self::NoLog(path) => write!(
                 f,
@@ -204,6 +209,11 @@ impl fmt::Display for OpenError {
             Self::Mount { path, source } => write!(f, "cannot open {}: {source}", path.display()),
         }
     }
+}
+
+/// Whether an owner has the number of this process. In containers others may have it too.
+fn is_own(owner: &str) -> bool {
+    owner.split(' ').next() == Some(&std::process::id().to_string())
 }
 
 impl std::error::Error for OpenError {

@@ -1,8 +1,9 @@
 //! Group commit: of those who want something durable at once, one syncs for all.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::thread::{self, Thread};
+use crate::sync::thread;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::wake::Wake;
 use std::task::{Poll, Waker};
 
 /// Who leads, who waits, and how far it got.
@@ -29,15 +30,8 @@ struct State {
 struct Waiting {
     place: Place,
     below: u64,
+    /// A thread leads the next sync if it has to; for a task somebody else does.
     wake: Wake,
-}
-
-#[derive(Debug)]
-enum Wake {
-    /// It leads the next sync if it has to.
-    Thread(Thread),
-    /// Somebody else has to lead.
-    Task(Waker),
 }
 
 /// Where somebody waits.
@@ -96,11 +90,12 @@ impl Group {
 
     /// As [`sync`](Self::sync), without leading and without waiting: `waker` is woken when it is to be asked again, in its `place`.
     pub(crate) fn poll(&self, below: u64, place: &mut Option<Place>, waker: &Waker) -> Poll<u64> {
+        let before = place.take();
+        // Declared first, so dropped behind the lock: the last waker of a task may drop the task, which may wait here as well.
+        let _left;
         let mut state = self.state();
-        let sync = place.map_or(state.begun + 1, |place| place.sync);
-        if let Some(place) = place.take() {
-            state.leave(place);
-        }
+        let sync = before.map_or(state.begun + 1, |place| place.sync);
+        _left = before.and_then(|place| state.leave(place));
         if self.has_reached(below, sync) {
             return Poll::Ready(self.durable());
         }
@@ -172,8 +167,9 @@ impl Drop for Led<'_> {
         let mut state = group.state();
         state.is_led = false;
         if let Some(durable) = self.durable {
-            group.done.store(state.begun, Ordering::Release);
             group.durable.fetch_max(durable, Ordering::Release);
+            // Only now: who sees that this sync is done gives what is durable without the lock.
+            group.done.store(state.begun, Ordering::Release);
         }
         let has_failed = self.durable.is_none();
         let (mut is_shared, mut has_next) = (false, false);
@@ -192,10 +188,7 @@ impl Drop for Led<'_> {
         drop(state);
         // Without the lock, which they take next.
         for Waiting { wake, .. } in woken {
-            match wake {
-                Wake::Thread(thread) => thread.unpark(),
-                Wake::Task(waker) => waker.wake(),
-            }
+            wake.wake();
         }
     }
 }

@@ -72,6 +72,7 @@ mod durable;
 mod error;
 mod event;
 mod file;
+mod folder;
 mod group;
 mod image;
 mod lock;
@@ -95,6 +96,7 @@ mod sync;
 #[cfg(feature = "redb")]
 pub mod table;
 mod view;
+mod wake;
 mod writer;
 
 pub use durable::{Durability, Durable};

@@ -1,8 +1,9 @@
 //! One process owns a log.
 
 use crate::error::{FileError, OpenError};
+use crate::file::read_full;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -13,6 +14,8 @@ use std::time::Duration;
 pub(crate) struct OwnerLock {
     file: File,
     path: PathBuf,
+    /// Files whose last sync failed a former owner.
+    doubtful: Vec<String>,
 }
 
 impl OwnerLock {
@@ -30,11 +33,33 @@ impl OwnerLock {
                 return Err(FileError::new("lock", &path, error).into());
             }
         }
-        // Only for people who wonder who holds the lock: the lock itself is the system's, and what a dead owner wrote says nothing.
-        let name = own_name();
-        let _ =
-            file.write_all_at(name.as_bytes(), 0).and_then(|()| file.set_len(name.len() as u64));
-        Ok(Self { file, path })
+        let noted = content(&file);
+        let doubtful = noted.lines().filter_map(|line| line.strip_prefix(DOUBTFUL));
+        let lock = Self { doubtful: doubtful.map(str::to_owned).collect(), file, path };
+        lock.write_name();
+        Ok(lock)
+    }
+
+    /// For people who wonder who holds the lock: the lock itself is the system's, and who a dead owner was says nothing. Behind it stays what is
+    /// in doubt until that is [settled](Self::settle).
+    fn write_name(&self) {
+        let mut name = own_name();
+        for file in &self.doubtful {
+            name.push_str(&doubt(file));
+        }
+        let written = self.file.write_all_at(name.as_bytes(), 0);
+        let _ = written.and_then(|()| self.file.set_len(name.len() as u64));
+    }
+
+    /// The names of the files whose last sync failed a former owner, unless the system has been started since.
+    pub(crate) fn doubtful(&self) -> &[String] {
+        &self.doubtful
+    }
+
+    /// They were written anew, and synced.
+    pub(crate) fn settle(&mut self) {
+        self.doubtful.clear();
+        self.write_name();
     }
 }
 
@@ -82,17 +107,55 @@ fn own_name() -> String {
     }
 }
 
+/// Notes in the owner's lock file that the sync of files with these names failed. It need not be durable: what the system forgot about the files
+/// is what a power cut takes from them as well.
+pub(crate) fn note_doubt<'n>(lock: &File, names: impl Iterator<Item = &'n str>) -> io::Result<()> {
+    let notes: String = names.map(doubt).collect();
+    lock.write_all_at(notes.as_bytes(), lock.metadata()?.len())
+}
+
+fn doubt(name: &str) -> String {
+    format!("{DOUBTFUL}{name}\n")
+}
+
 /// What the owner wrote into the lock file.
 fn name(file: File) -> String {
-    let mut written = Vec::new();
-    let _ = file.take(NAME_LEN_MAX).read_to_end(&mut written);
-    let written = String::from_utf8_lossy(&written);
+    let written = content(&file);
     // What is behind the line is a former owner's, whose name was longer.
     let owner = written.lines().next().unwrap_or_default().trim();
     if owner.is_empty() { "(unknown)" } else { owner }.to_owned()
 }
 
-/// File names have 255 bytes at the most.
-const NAME_LEN_MAX: u64 = 300;
+fn content(file: &File) -> String {
+    let mut bytes = vec![0; CONTENT_LEN_MAX];
+    let length = read_full(file, &mut bytes, 0).unwrap_or_default();
+    String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).into_owned()
+}
+
+/// How a line begins that names a file whose sync failed.
+const DOUBTFUL: &str = "not synced: ";
+/// A name has some 300 bytes at the most, and a sync few files.
+const CONTENT_LEN_MAX: usize = 4 << 10;
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_doubt_is_handed_from_owner_to_owner_until_one_settles_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = OwnerLock::take(folder.path()).unwrap();
+        assert!(first.doubtful().is_empty());
+        note_doubt(&first.file().unwrap(), ["00000001.seg", "00000002.seg"].into_iter()).unwrap();
+        assert_eq!(owner(folder.path()).unwrap().unwrap(), own_name().trim());
+        drop(first);
+        drop(OwnerLock::take(folder.path()).unwrap());
+        let mut third = OwnerLock::take(folder.path()).unwrap();
+        assert_eq!(third.doubtful(), ["00000001.seg", "00000002.seg"]);
+        third.settle();
+        drop(third);
+        assert!(OwnerLock::take(folder.path()).unwrap().doubtful().is_empty());
+    }
+}

@@ -31,9 +31,11 @@ use std::time::Duration;
 
 pub(crate) type Engine = edgelog_core::Log<FileMedium, Vec<u8>>;
 
-/// An open log. Clones share it; the log is closed, and its lock released, when the last clone and reader are dropped.
+/// An open log. Clones share it; the log is closed, and its lock released, when the last clone is dropped, and the last [`Reader`], [`Durable`] and
+/// [`Uplink`](crate::Uplink).
 ///
-/// Nothing needs to be done at the end: what [`sync`](Self::sync) covered is durable, the rest is what a power cut would leave.
+/// Nothing needs to be done at the end: what [`sync`](Self::sync) covered is durable, what was appended
+/// [batched](Durability::Batched) is made so, and the rest is what a power cut would leave.
 #[derive(Clone, Debug)]
 pub struct Log {
     shared: Arc<Shared>,
@@ -180,7 +182,7 @@ impl Log {
     /// Appends an event to `topic`, which is created when it is new, and gives the record's offset when what `durability` says holds.
     ///
     /// It is visible to readers of this process at once, and to those of others at most 50 ms later. The record's time is the wall clock's.
-    /// Costs a copy into memory, and one write call for each 64 KiB, besides what the [`Durability`] costs; the first append of a process costs
+    /// Costs a copy into memory, and one write call, of another thread, for each 256 KiB, besides what the [`Durability`] costs; the first append of a process costs
     /// one sync more, and the first of a segment two, and the erasing of its file: by the file system where it can, otherwise the writing of
     /// zeros. [`Options`](crate::Options#limits) has a table of all limits.
     /// Power loss before it is durable: the record is whole or absent.
@@ -449,6 +451,9 @@ impl Log {
 
     /// Moves a cursor: everything below `offset` is done. An offset above the durable one is held at it: [`sync`](Self::sync) first. Durable with the next [`sync`](Self::sync); committing late, twice or out of order is harmless.
     ///
+    /// A segment that it lets go may make room for the next one at once. Power loss before that sync: the cursor is at its old place, and its consumer meets a gap,
+    /// evicted, of records that it had committed.
+    ///
     /// # Errors
     ///
     /// [`AppendError`]; the cursor then holds in memory at the most.
@@ -575,22 +580,18 @@ impl Log {
         &self.shared.appended
     }
 
-    /// How far the log reaches, with everything in its file; nothing when that is not beyond `offset`.
-    pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<Extent>, ReadError> {
-        loop {
-            let mut engine = self.engine();
-            if engine.visible() <= offset {
-                return Ok(None);
-            }
-            let syncs = engine.medium().syncs();
-            if !syncs.is_running() {
-                self.shared.committer.write_out(&mut engine)?;
-                return Ok(Some(engine.extent()));
-            }
-            // Without the log's lock, so that nobody's append waits for the sync.
-            drop(engine);
-            // A failure is told by the write.
-            let _ = syncs.wait();
+    /// How far the log reaches, and up to where its files have everything: all, or, in a log that has failed, what is durable. Nothing when
+    /// that is not beyond `offset`.
+    pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<(Extent, u64)>, ReadError> {
+        let engine = self.engine();
+        if engine.visible() <= offset {
+            return Ok(None);
+        }
+        let (extent, durable) = (engine.extent(), engine.durable());
+        match self.shared.committer.write_out(engine) {
+            Ok(()) => Ok(Some((extent, extent.visible()))),
+            Err(_) if durable > offset => Ok(Some((extent, durable))),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -4,6 +4,7 @@ use crate::commit::Committer;
 use crate::error::{FileError, OpenError};
 use crate::event::now_ms;
 use crate::file::{FileMedium, Stored, stored_bytes};
+use crate::folder;
 use crate::lock::OwnerLock;
 use crate::log::Log;
 use crate::retention::{Limits, Retention};
@@ -88,7 +89,8 @@ impl Options {
 
     /// Bytes on disk that the segments may take, rounded down to whole segments. Default: 1 GiB. Fixed when the log is created.
     ///
-    /// Beyond it, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
+    /// Beyond it one segment more, the spare file that is made ready for the next one (not in a [`Store`](crate::Store), nor with segments below
+    /// 64 KiB; on a disk that is full there is none), and, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
     ///
     /// What a full log does is its [full policy](Self::full): unless told otherwise, it refuses appends until every cursor has passed its oldest
     /// segment, and never drops what was not read.
@@ -169,7 +171,8 @@ impl Options {
     }
 
     /// Bytes that the log's segments may take before old ones are given up, rounded down to whole segments, of which the newest always stays.
-    /// Default: what the [budget](Self::budget_bytes) allows. Unlike the budget it is not stored, and may be another at each opening.
+    /// Default: what the [budget](Self::budget_bytes) allows. Unlike the budget it is not stored, and may be another at each opening. Segments that
+    /// were compressed count as whole ones.
     ///
     /// The three retentions are looked at when a segment is opened, and by [`Log::trim`]; whichever is exceeded counts. The oldest segment goes
     /// first, and only as far as the [full policy](Self::full) lets it: by default not before every cursor has passed it. Then the log keeps
@@ -223,7 +226,7 @@ impl Options {
     fn open_as(&self, directory: &Path, member: Option<Member>) -> Result<Log, OpenError> {
         fs::create_dir_all(directory)
             .map_err(|error| FileError::new("create the folder", directory, error))?;
-        let lock = OwnerLock::take(directory)?;
+        let mut lock = OwnerLock::take(directory)?;
         let found = Stored::of(directory)?;
         let Stored { geometry: stored, files, data, first, .. } = found;
         // A blank file is what a crash leaves of a log that was being created.
@@ -240,6 +243,8 @@ impl Options {
         let geometry = self.geometry(stored, budget)?;
         let mut medium =
             FileMedium::new(directory, geometry, Some(lock.file()?)).beginning_at(first);
+        medium.rewrite(lock.doubtful())?;
+        lock.settle();
         medium.mend_lengths()?;
         medium.remove_unfinished()?;
         if let Some(member) = &member {
@@ -253,6 +258,9 @@ impl Options {
         let buffer_len = self.record_bytes_max.max(RECORD_BYTES_MAX_MIN);
         let buffer_len = usize::try_from(buffer_len).unwrap_or(usize::MAX);
         let buffer = vec![0; buffer_len];
+        if stored.is_none() {
+            folder::make_durable(directory)?;
+        }
         let mounted = match stored {
             Some(_) => edgelog_core::Log::mount(medium, buffer),
             None => edgelog_core::Log::create(medium, buffer, random_id()?, now_ms()),

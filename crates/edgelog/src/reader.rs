@@ -37,8 +37,9 @@ pub struct Reader {
 struct Files {
     place: edgelog_core::Reader,
     medium: FileMedium,
-    /// How far the log was written when it was last looked at.
+    /// How far the log was written when it was last looked at, and up to where it is to be read.
     extent: Extent,
+    limit: u64,
     /// For files that cannot be mapped.
     buffer: Vec<u8>,
 }
@@ -79,7 +80,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// The file system failed; the reader stays where it was.
+    /// The file system failed; the reader stays where it was. Of a log that takes no more, what is durable can still be read.
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Result<Option<Item<'_>>, ReadError> {
         if self.held.get(self.offset).is_none() && !self.look()? {
@@ -91,8 +92,8 @@ impl Reader {
             *offset += 1;
             return Ok(Some(Item::Record(record)));
         }
-        let Some(Files { place, medium, extent, buffer }) = files else { return Ok(None) };
-        let item = place.read_in_place(medium, extent, extent.visible(), buffer)?;
+        let Some(Files { place, medium, extent, limit, buffer }) = files else { return Ok(None) };
+        let item = place.read_in_place(medium, extent, *limit, buffer)?;
         *offset = place.offset();
         Ok(item)
     }
@@ -100,7 +101,7 @@ impl Reader {
     /// Looks where the next record is, and whether there is one.
     fn look(&mut self) -> Result<bool, ReadError> {
         let Self { log, offset, held, files, .. } = self;
-        if files.as_ref().is_some_and(|files| *offset < files.extent.visible()) {
+        if files.as_ref().is_some_and(|files| *offset < files.limit) {
             return Ok(true);
         }
         if *offset >= log.recent().visible() {
@@ -111,10 +112,10 @@ impl Reader {
             *files = None;
             return Ok(true);
         }
-        let Some(extent) = log.written_beyond(*offset)? else { return Ok(false) };
+        let Some((extent, limit)) = log.written_beyond(*offset)? else { return Ok(false) };
         match files {
-            Some(files) => files.extent = extent,
-            None => *files = Some(Files::new(log, *offset, extent)),
+            Some(files) => (files.extent, files.limit) = (extent, limit),
+            None => *files = Some(Files::new(log, *offset, extent, limit)),
         }
         Ok(true)
     }
@@ -214,14 +215,45 @@ impl Drop for Reader {
 }
 
 impl Files {
-    fn new(log: &Log, offset: u64, extent: Extent) -> Self {
+    fn new(log: &Log, offset: u64, extent: Extent, limit: u64) -> Self {
         let medium = FileMedium::new(log.directory(), log.engine().medium().geometry(), None);
         let buffer = frame_buffer(&medium);
-        Self { place: edgelog_core::Reader::at(offset), medium, extent, buffer }
+        Self { place: edgelog_core::Reader::at(offset), medium, extent, limit, buffer }
     }
 }
 
 /// Room for the longest frame there can be. The system gives the pages only when a record reaches them.
 pub(crate) fn frame_buffer(medium: &impl Medium) -> Vec<u8> {
     vec![0; usize::try_from(medium.geometry().segment_size()).unwrap_or(usize::MAX)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::FileError;
+    use crate::event::Event;
+    use crate::options::Options;
+    use std::io;
+    use std::path::Path;
+
+    #[test]
+    fn of_a_log_that_takes_no_more_everything_durable_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Options::new().budget_bytes(16 << 20).open(folder.path()).unwrap();
+        for _ in 0..10 {
+            log.append("t", &Event::new(b"durable")).unwrap();
+        }
+        log.sync().unwrap();
+        log.append("t", &Event::new(b"visible")).unwrap();
+        let error = FileError::new("sync", Path::new("disk"), io::Error::from_raw_os_error(5));
+        log.engine().medium().fail(&error);
+        log.sync().unwrap_err();
+        let mut reader = log.reader(Start::Earliest).unwrap();
+        for offset in 0..10 {
+            let item = reader.next().unwrap();
+            assert!(matches!(item, Some(Item::Record(it)) if it.identity.offset == offset));
+        }
+        reader.next().unwrap_err();
+        assert_eq!(reader.offset(), 10);
+    }
 }

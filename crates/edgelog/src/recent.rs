@@ -1,6 +1,6 @@
 //! What was appended last, in memory: a reader of this process that keeps up needs neither the log's lock nor its files.
 
-use crate::block::Block;
+use crate::block::{BLOCK_LEN, Block};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossbeam::utils::CachePadded;
@@ -8,8 +8,9 @@ use edgelog_core::Record;
 use std::collections::VecDeque;
 use std::mem;
 
-/// Full blocks that are kept, some 4 MiB. Who is further behind reads the files.
+/// Full blocks that are kept, of together some 4 MiB. Who is further behind reads the files.
 const BLOCKS_MAX: usize = 256;
+const ROOM_MAX: usize = BLOCKS_MAX * BLOCK_LEN;
 
 /// Where those who append and those who read meet.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Recent {
 struct Kept {
     /// In order, each with the offset of its first record.
     full: VecDeque<(u64, Arc<Block>)>,
+    /// Of these together.
+    room: usize,
     open: Block,
 }
 
@@ -105,18 +108,30 @@ impl Kept {
                 self.open.clear();
             }
         }
+        // Lent, not copied for each reader.
+        if self.open.is_large() {
+            self.close();
+        }
     }
 
     fn close(&mut self) {
         if self.open.is_empty() {
             return;
         }
-        let oldest = if self.full.len() < BLOCKS_MAX { None } else { self.full.pop_front() };
-        // Its room is used again, unless somebody still reads it.
-        let mut next = oldest.and_then(|(_, block)| Arc::into_inner(block)).unwrap_or_default();
-        next.clear();
-        let full = mem::replace(&mut self.open, next);
+        let full = mem::take(&mut self.open);
+        self.room += full.room();
         self.full.push_back((full.offsets().start, Arc::new(full)));
+        while (self.full.len() > BLOCKS_MAX || self.room > ROOM_MAX)
+            && let Some((_, oldest)) = self.full.pop_front()
+        {
+            self.room -= oldest.room();
+            // Its room is used again, unless somebody still reads it.
+            let unread = Arc::try_unwrap(oldest).ok();
+            if let Some(mut next) = unread.filter(|block| !block.is_large()) {
+                next.clear();
+                self.open = next;
+            }
+        }
     }
 }
 
@@ -131,7 +146,6 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::BLOCK_LEN;
     use crate::event::{Event, Start};
     use crate::options::Options;
 
@@ -158,5 +172,24 @@ mod tests {
         assert!(kept(visible - 1), "there is another reader");
         drop(two);
         assert!(!kept(visible - 1), "the last reader is gone");
+    }
+    #[test]
+    fn large_records_are_kept_too_and_no_more_bytes_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Options::new().budget_bytes(64 << 20).open(folder.path()).unwrap();
+        let _reader = log.reader(Start::Latest).unwrap();
+        let kept = |offset| log.recent().find(offset, &mut Held::default());
+        let mut lengths = Vec::new();
+        for n in 0..200_usize {
+            // A third of them below a block's length, a third far above it, and some right at it.
+            let length = [100, 500_000 - n, BLOCK_LEN - 120 + n][n % 3];
+            lengths.push(length);
+            log.append("t", &Event::new(&vec![7; length])).unwrap();
+            assert!(kept(log.recent().visible() - 1), "{length}");
+        }
+        let oldest = (0..200).find(|&offset| kept(offset)).unwrap();
+        assert!((oldest..200).all(kept));
+        let bytes: usize = lengths[usize::try_from(oldest).unwrap()..].iter().sum();
+        assert!(bytes <= ROOM_MAX + BLOCK_LEN && bytes > ROOM_MAX - 600_000, "{bytes} bytes");
     }
 }

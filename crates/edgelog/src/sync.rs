@@ -3,3 +3,4 @@
 pub(crate) use std::sync::atomic;
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 pub(crate) use std::thread;
+pub(crate) use std::time::Instant;

@@ -5,9 +5,9 @@ use crate::commit::Committer;
 use crate::retention::When;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::thread::{self, Builder, JoinHandle};
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard, PoisonError};
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long what was appended may stay in memory.
 const WRITE_AFTER: Duration = Duration::from_millis(50);
@@ -187,14 +187,10 @@ fn serve(committer: &Committer, work: Work) {
         let _ = committer.sync(orders.below.load(Ordering::SeqCst));
     }
     if work.write {
-        // First without the log's lock, so that nobody's append waits for a sync.
-        let syncs = committer.engine().medium().syncs();
-        let _ = syncs.wait();
         // Before the write: who appends behind it wakes this thread again.
         orders.is_writing.store(false, Ordering::SeqCst);
-        let mut engine = committer.engine();
-        if committer.write_out(&mut engine).is_ok() {
-            committer.trim(&mut engine, When::NowAndThen);
+        if committer.write_out(committer.engine()).is_ok() {
+            committer.trim(&mut committer.engine(), When::NowAndThen);
         }
     }
 }

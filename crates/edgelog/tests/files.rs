@@ -52,6 +52,7 @@ fn a_second_owner_is_refused_and_told_who_the_first_is_and_readers_are_not() {
     // The program is this test's, whose file name goes on with a hash.
     assert!(owner.starts_with(&format!("{} (files-", std::process::id())), "{owner}");
     assert!(refused.to_string().contains(&format!("is owned by process {owner}")), "{refused}");
+    assert!(refused.to_string().contains("this process's own number, so drop all"), "{refused}");
     let mut view = View::open(folder.path(), Start::Earliest).unwrap();
     assert_eq!(read_all(&mut view), (vec![0, 1, 2], 0));
     drop(log);
@@ -81,6 +82,7 @@ fn an_owner_that_was_killed_leaves_a_lock_file_that_hinders_nobody() {
     let refused = options().open(folder.path()).unwrap_err();
     let OpenError::Locked { owner, .. } = &refused else { panic!("{refused}") };
     assert!(owner.starts_with(&format!("{} (files-", child.id())), "{owner}");
+    assert!(refused.to_string().contains("end that process first"), "{refused}");
     child.kill().unwrap();
     child.wait().unwrap();
 

@@ -215,6 +215,27 @@ fn what_is_refused_leaves_everything_as_it_was_and_passes_when_a_cursor_moves() 
 }
 
 #[test]
+fn small_records_that_fill_a_store_leave_what_cursors_need() {
+    for options in [refusing(), dropping()] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path(), 4);
+        let full = store.log("a", Class::Critical, &refusing()).unwrap();
+        let log = store.log("b", Class::Bulk, &options).unwrap();
+        fill_up(&full);
+        while log.append("t", &Event::new(&[1; 40])).is_ok() {}
+        let end = log.sync().unwrap();
+        for name in ["one", "two"] {
+            let cursor = log.cursor(name, 0).unwrap();
+            log.commit(cursor, end).unwrap();
+            assert_eq!(log.cursor_state(cursor).unwrap().offset, end);
+        }
+        log.sync().unwrap();
+        counts_right(&store);
+        assert!(matches!(log.append("t", &Event::new(&[1; 40])), Err(AppendError::Full)));
+    }
+}
+
+#[test]
 fn four_producers_on_three_logs_never_take_more_than_there_is_and_lose_nothing_uncounted() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), 10);

@@ -93,6 +93,8 @@ pub enum Bug {
     DroppedWord,
     /// Disks, those of --files too, make nothing durable when they say so
     LyingSync,
+    /// Disks keep no order between what is written before a barrier and behind it
+    ForgottenBarrier,
     /// A batch that was cut is there without its first record
     HeadlessBatch,
     /// The oldest segment is erased although the policy keeps it
@@ -103,6 +105,8 @@ pub enum Bug {
     EarlyBatch,
     /// With --files: calls that are to fail do nothing, and tell that all is well
     LostCall,
+    /// With --files: a sync that fails takes what it was to keep for written, as Linux does; a known limit
+    ForgetfulSync,
     /// With --host: a thread leaves out one of its records now and then
     SkippedNumber,
     /// With --host: cursors are told as durable before they are committed
@@ -115,13 +119,15 @@ impl Bug {
         match self {
             Self::DroppedWord => Some(Plant::DroppedWord),
             Self::LyingSync => Some(Plant::LyingSync),
+            Self::ForgottenBarrier => Some(Plant::ForgottenBarrier),
             Self::HeadlessBatch => Some(Plant::HeadlessBatch),
             Self::GreedyRing => Some(Plant::GreedyRing),
             Self::EarlyAck
             | Self::EarlyBatch
             | Self::LostCall
             | Self::SkippedNumber
-            | Self::EarlyCommit => None,
+            | Self::EarlyCommit
+            | Self::ForgetfulSync => None,
         }
     }
 }
@@ -133,9 +139,9 @@ impl Bug {
 /// A promise was broken; the reproducing cases, or the seed, are printed.
 pub fn run(arguments: &CrashArguments) -> Result<()> {
     if arguments.files {
-        let is_planted = [None, Some(Bug::LyingSync), Some(Bug::EarlyAck), Some(Bug::LostCall)];
+        let bugs = [Bug::LyingSync, Bug::EarlyAck, Bug::LostCall, Bug::ForgetfulSync];
         ensure!(
-            is_planted.contains(&arguments.plant),
+            arguments.plant.is_none_or(|bug| bugs.contains(&bug)),
             "this bug is not one of file calls: leave out --files"
         );
         return files::run(arguments);

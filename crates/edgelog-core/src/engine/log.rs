@@ -48,6 +48,10 @@ pub struct Log<M, B, S = Memory> {
     synced: bool,
     /// True while a sync that [has begun](Self::begin_sync) has not ended.
     syncing: bool,
+    /// What will be durable when the medium [is past](Medium::is_past_barrier) the last barrier, if that may still be to come.
+    barred: Option<u64>,
+    /// False while the newest segment's header may still be lost to a power cut: no older segment is given up until then.
+    founded: bool,
     /// True when the next segment's slot is erased.
     next_is_ready: bool,
     /// True when an earlier mount erased it, and a roll may have been cut since.
@@ -232,6 +236,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             opened: false,
             synced: true,
             syncing: false,
+            barred: None,
+            founded: true,
             next_is_ready,
             ready_before: next_is_ready,
             next_is_dirty,
@@ -247,7 +253,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// `now_ms`: ms since 1970-01-01 UTC, or uptime after [`clock_is_unset`](Self::clock_is_unset). A clock that runs backwards is
     /// held at the last record's time.
     /// Costs one program of the frame and no read (one or two headers, near the segment's end, while the next segment is not ready);
-    /// when the segment is full also one sync, one program of the next segment's header and a sync, and an erase unless [`maintain`](Self::maintain) did it before. The first append of a mount costs one frame
+    /// when the segment is full also a [barrier](Medium::barrier), one program of the next segment's header and a barrier, and an erase unless [`maintain`](Self::maintain) did it before. The first append of a mount costs one frame
     /// and one sync more; where a power cut stopped the opening of the next segment, also the erase of its slot.
     /// Power loss before the sync: the record is whole or absent.
     ///
@@ -351,7 +357,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         self.usable()?;
         self.note_refused().await?;
         self.flush().await?;
-        Ok(self.durable)
+        Ok(self.durable())
     }
 
     /// Begins a sync that the caller runs on the medium's behalf, so that others append meanwhile; gives the offset that will be durable
@@ -561,7 +567,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
 
     /// Every record below this offset survives any power cut.
     pub fn durable(&self) -> u64 {
-        self.durable
+        let behind = self.barred.filter(|_| self.medium.is_past_barrier());
+        self.durable.max(behind.unwrap_or(0))
     }
 
     /// The offset of the oldest record that is still there.
@@ -587,7 +594,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
 
     /// Records below `offset` are about to leave the device. Kept in memory only: the next mount knows its own end.
     pub fn mark_outbound(&mut self, offset: u64) {
-        self.outbound = self.outbound.max(offset.min(self.durable));
+        self.outbound = self.outbound.max(offset.min(self.durable()));
     }
 
     /// Durable records that mounting found damaged at or near the end of the log.

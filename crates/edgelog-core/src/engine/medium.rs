@@ -117,6 +117,22 @@ pub trait Medium {
     ///
     /// What is durable is unknown beyond the last successful sync. The engine then refuses further appends until the log is mounted again.
     async fn sync(&mut self) -> Result<(), Self::Error>;
+
+    /// Orders programs: nothing that is programmed after it survives a power cut that anything which was programmed before it does not
+    /// survive. It need not wait for the device: a medium that holds back what comes later until what came before is durable can return
+    /// at once. Erases may come before it. A [`sync`](Self::sync) by default.
+    ///
+    /// # Errors
+    ///
+    /// As [`sync`](Self::sync); what fails after it has returned is the error of the next program or sync, and of all that follow.
+    async fn barrier(&mut self) -> Result<(), Self::Error> {
+        self.sync().await
+    }
+
+    /// Whether everything that was programmed before the last [`barrier`](Self::barrier) survives a power cut by now. True by default.
+    fn is_past_barrier(&self) -> bool {
+        true
+    }
 }
 
 /// A medium that is only lent: its owner has it again when the log is dropped.
@@ -175,5 +191,13 @@ impl<M: Medium> Medium for &mut M {
 
     async fn sync(&mut self) -> Result<(), Self::Error> {
         (**self).sync().await
+    }
+
+    async fn barrier(&mut self) -> Result<(), Self::Error> {
+        (**self).barrier().await
+    }
+
+    fn is_past_barrier(&self) -> bool {
+        (**self).is_past_barrier()
     }
 }

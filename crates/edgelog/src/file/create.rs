@@ -1,15 +1,73 @@
-//! A file for a slot that has none that can be used again.
+//! An erased file for a slot: the spare one, the slot's own once more, or a new one.
 
 use super::FileMedium;
 use super::ahead::read_full;
-use super::packed::is_owned;
+use super::packed::{is_owned, packed_path};
+use super::space::erase;
 use crate::error::FileError;
 use edgelog_core::LogId;
+use edgelog_map::may_rewrite;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 impl FileMedium {
+    /// Gives the slot an erased file, in place of what it has; whether all its space is settled.
+    pub(super) fn replace(&mut self, slot: u32) -> Result<bool, FileError> {
+        let path = self.files.path(slot);
+        let (log, erased) = (self.log.get().copied(), self.geometry.erased());
+        let own = match self.files.get(slot)?.map(|open| Arc::clone(&open.file)) {
+            Some(file) if owns(&file, log, erased, &path)? => Some(file),
+            Some(_) => {
+                self.set_foreign_aside(&path)?;
+                None
+            }
+            None => None,
+        };
+        let is_new = own.is_none();
+        if is_new {
+            self.take_space(&path)?;
+        }
+        let spare = self.spare.take(&path);
+        let is_settled = spare.as_ref().is_some_and(|spare| spare.is_settled);
+        let new = match (spare, &own) {
+            (Some(spare), _) => {
+                self.files.was_renamed();
+                if packed_path(&path).exists() {
+                    // Before that one goes.
+                    self.sync_directory()?;
+                }
+                Some(spare.file)
+            }
+            (None, Some(own)) if self.clear(own, &path)? => None,
+            (None, own) => {
+                let size = u64::from(self.geometry.segment_size());
+                let fill = |file: &File| erase(file, size, erased);
+                Some(self.create_segment(&path, own.is_some(), fill)?)
+            }
+        };
+        if let Some(file) = new {
+            self.files.keep(slot, file);
+        }
+        if is_new {
+            self.count();
+        }
+        Ok(is_settled)
+    }
+
+    /// Erases a file in place, unless somebody reads it there: the space is ours already, so recycling cannot run out of it. Otherwise
+    /// another file takes its name, and its space is free when he is done.
+    fn clear(&self, file: &File, path: &Path) -> Result<bool, FileError> {
+        let failed = |error| FileError::new("clear", path, error);
+        let Some(_unread) = may_rewrite(file).map_err(failed)? else { return Ok(false) };
+        let size = u64::from(self.geometry.segment_size());
+        file.set_len(size)
+            .and_then(|()| erase(file, size, self.geometry.erased()))
+            .map_err(failed)?;
+        Ok(true)
+    }
+
     /// A file under its final name, filled by `fill`, which the next sync makes durable. Until the rename the slot is as it was.
     pub(super) fn create_segment(
         &mut self,

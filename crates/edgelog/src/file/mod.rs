@@ -3,15 +3,17 @@
 mod ahead;
 mod create;
 mod open;
+mod outbox;
 mod packed;
 mod packing;
 mod repair;
 mod space;
+mod spare;
 mod stored;
-mod syncs;
 mod tail;
 
 pub(crate) use ahead::read_full;
+pub(crate) use outbox::Underway;
 #[cfg(feature = "zstd")]
 pub(crate) use packed::{packed_path, unfinished_path};
 pub(crate) use packing::Packing;
@@ -23,20 +25,22 @@ use crate::error::FileError;
 use crate::maps::Maps;
 use crate::store::Share;
 use ahead::ReadAhead;
-use create::owns;
 use edgelog_core::{Geometry, LogId, Medium};
-use edgelog_map::may_rewrite;
 use open::Files;
+use outbox::{Job, Outbox, Ticket};
 use packed::{LOOKS, PackedFiles, to_be_mapped};
-use space::{Settled, erase};
+use space::Settled;
+use spare::Spare;
 use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use syncs::{Sync, Syncs};
-use tail::{TAIL_MAX, Tail, WRITE_LEN};
+use tail::{Tail, WRITE_LEN};
+
+/// Whoever syncs so often while half a segment is filled is better off with space that was written.
+const SYNCS_MANY: u32 = 16;
 
 /// What the owner may do and a reader may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +58,19 @@ pub(crate) struct FileMedium {
     geometry: Geometry,
     access: Access,
     log: OnceCell<LogId>,
-    lock: Option<File>,
+    lock: Option<Arc<File>>,
     /// A reader's: it never programs, and reads records in place. An owner's while it mounts.
     maps: Maps,
     /// An owner's while it mounts: what it cannot map it reads in small pieces, one behind the other.
     ahead: Option<ReadAhead>,
     tail: Tail,
-    syncs: Syncs,
+    outbox: Outbox,
+    /// The last [barrier](Medium::barrier).
+    barrier: Ticket,
+    spare: Spare,
     settled: Settled,
+    /// Since the segment that is appended to was erased.
+    syncs: u32,
     /// Where a segment was when the folder was looked at.
     likely_slot: u32,
     /// Where the space is shared with other logs: this one's part.
@@ -73,24 +82,24 @@ impl FileMedium {
     pub(crate) fn new(directory: &Path, geometry: Geometry, lock: Option<File>) -> Self {
         let access = if lock.is_some() { Access::Owner } else { Access::ReadOnly };
         let (files, maps) = (Files::new(directory, access), Maps::new(&geometry));
-        let (tail, syncs, settled) = (Tail::default(), Syncs::default(), Settled::default());
-        let (log, ahead) = (OnceCell::new(), (access == Access::Owner).then(ReadAhead::default));
-        let (packed, packing) = (PackedFiles::default(), Arc::default());
         Self {
-            files,
-            packed,
-            packing,
+            packed: PackedFiles::default(),
+            packing: Arc::default(),
             geometry,
             access,
-            log,
-            lock,
+            log: OnceCell::new(),
+            lock: lock.map(Arc::new),
             maps,
-            ahead,
-            tail,
-            syncs,
-            settled,
+            ahead: (access == Access::Owner).then(ReadAhead::default),
+            tail: Tail::default(),
+            outbox: Outbox::default(),
+            barrier: Ticket::default(),
+            spare: Spare::new(&files, geometry),
+            settled: Settled::default(),
+            syncs: 0,
             likely_slot: 0,
             share: None,
+            files,
         }
     }
 
@@ -106,32 +115,33 @@ impl FileMedium {
         self
     }
 
-    /// Writes what was programmed so far to its file, where other processes see it. Waits for a sync that runs.
+    /// Writes what was programmed so far to its file, where other processes see it, and waits for what is on its way before it.
     ///
     /// What fails once fails for ever: what the file holds behind it is unknown.
     pub(crate) fn write_out(&mut self) -> Result<(), FileError> {
-        let slot = self.tail.slot();
-        self.syncs.wait()?;
-        if self.tail.len() == 0 {
-            return Ok(());
-        }
-        if self.files.get(slot)?.is_none() {
-            self.unpack(slot)?;
-        }
-        let written = match self.files.get(slot)? {
-            Some(open) => {
-                open.unsynced = true;
-                let file = Arc::clone(&open.file);
-                self.settled.wrote(slot, self.tail.end());
-                self.tail.write_to(&file)
+        self.hand_over()?.run()
+    }
+
+    /// Hands what was programmed so far over, to be written by whoever waits for it.
+    pub(crate) fn hand_over(&mut self) -> Result<Underway, FileError> {
+        if self.tail.len() > 0 {
+            let slot = self.tail.slot();
+            if self.files.get(slot)?.is_none() {
+                self.unpack(slot).inspect_err(|error| self.outbox.fail(error))?;
             }
-            None => Err(io::ErrorKind::NotFound.into()),
-        };
-        written.map_err(|error| {
-            let error = FileError::new("write to", &self.files.path(slot), error);
-            self.syncs.fail(&error);
-            error
-        })
+            let path = self.files.path(slot);
+            let Some(open) = self.files.get(slot)? else {
+                let error = FileError::new("write to", &path, io::ErrorKind::NotFound.into());
+                self.outbox.fail(&error);
+                return Err(error);
+            };
+            open.unsynced = true;
+            let file = Arc::clone(&open.file);
+            self.settled.wrote(slot, self.tail.end());
+            let bytes = self.tail.take(self.outbox.buffer());
+            self.outbox.put(Job::Write { path, file, bytes })?;
+        }
+        Ok(Underway { outbox: self.outbox.clone(), ticket: self.outbox.all() })
     }
 
     /// Fills `bytes` from the slot's file, whichever it has; without one they are erased.
@@ -168,13 +178,30 @@ impl FileMedium {
         read.map(Some).map_err(|error| FileError::new("read", &self.files.path(slot), error))
     }
 
-    /// Begins to make durable what was programmed so far. What is programmed next stays in memory until that has ended, so its first
-    /// frame may say that everything before it is durable.
-    pub(crate) fn begin_sync(&mut self) -> Result<Sync, FileError> {
-        self.write_out()?;
+    /// Begins to make durable what was programmed so far. What is programmed next waits until that has ended, so its first frame may say
+    /// that everything before it is durable.
+    pub(crate) fn begin_sync(&mut self) -> Result<Underway, FileError> {
+        self.syncs = self.syncs.saturating_add(1);
+        let _ = self.hand_over()?;
         self.settle_ahead();
+        self.hand_over_sync()
+    }
+
+    fn hand_over_sync(&mut self) -> Result<Underway, FileError> {
+        let underway = self.hand_over()?;
         self.check_ownership()?;
-        Ok(self.syncs.begin(self.files.take_unsynced()?))
+        let files = self.files.take_unsynced()?;
+        if files.is_empty() {
+            return Ok(underway);
+        }
+        let ticket = self.outbox.put(Job::Sync { files, lock: self.lock.clone() })?;
+        Ok(Underway { ticket, ..underway })
+    }
+
+    /// The next write or sync will fail.
+    #[cfg(test)]
+    pub(crate) fn fail(&self, failure: &FileError) {
+        let _ = self.outbox.put(Job::Fail(failure.clone()));
     }
 
     /// Who syncs often pays for new space each time: this pays for much of it at once.
@@ -186,11 +213,6 @@ impl FileMedium {
         {
             self.settled.go_on(&open.file, size);
         }
-    }
-
-    /// The syncs of this medium, to be waited for without it.
-    pub(crate) fn syncs(&self) -> Syncs {
-        self.syncs.clone()
     }
 
     /// Says whose segments may be overwritten when the ring comes round. Until then none but blank ones are.
@@ -253,72 +275,45 @@ impl Medium for FileMedium {
             self.packed.forget(slot);
             self.maps.forget(slot);
         }
+        self.outbox.work_off(slot)?;
         self.read_file(slot, position, bytes)?;
         self.tail.overlay(slot, position, bytes);
         Ok(())
     }
 
-    /// Keeps the bytes until there are enough of them to be written, or a [sync](Self::begin_sync) writes them.
+    /// Keeps the bytes until there are enough of them to be written by another thread, or somebody waits for them.
     fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), FileError> {
+        self.outbox.check()?;
         self.end_mounting();
         if !self.tail.is_followed_by(slot, position) {
-            self.write_out()?;
+            let _ = self.hand_over()?;
         }
         if position == 0 {
             self.packing.tell();
         }
         self.tail.push(slot, position, bytes);
-        let limit = if self.syncs.is_running() { TAIL_MAX } else { WRITE_LEN };
-        if self.tail.len() < limit { Ok(()) } else { self.write_out() }
+        if self.tail.len() >= WRITE_LEN {
+            let _ = self.hand_over()?;
+            self.outbox.set_off()?;
+        }
+        // Of a budget that is shared with other logs nothing is taken beside the ring.
+        if position >= self.geometry.segment_size() / 2 && self.share.is_none() {
+            self.spare.prepare(self.syncs >= SYNCS_MANY);
+        }
+        Ok(())
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), FileError> {
         self.end_mounting();
-        let path = self.files.path(slot);
-        let (size, erased) = (u64::from(self.geometry.segment_size()), self.geometry.erased());
-        self.write_out()?;
+        let _ = self.hand_over()?;
+        self.outbox.work_off(slot)?;
         self.packing.give_up(slot);
         // A reader of another process may have created, or a person removed, the file since it was opened.
         self.files.forget(slot);
         self.packed.forget(slot);
-        let log = self.log.get().copied();
-        let mut is_held = false;
-        let recycled = match self.files.get(slot)? {
-            Some(open) if owns(&open.file, log, erased, &path)? => {
-                let failed = |error| FileError::new("clear", &path, error);
-                match may_rewrite(&open.file).map_err(failed)? {
-                    // In place: the space is ours already, so recycling cannot run out of it.
-                    Some(_unread) => {
-                        let file = &open.file;
-                        file.set_len(size)
-                            .and_then(|()| erase(file, size, erased))
-                            .map_err(failed)?;
-                        true
-                    }
-                    // Somebody reads it in place: another file takes its name, and its space is free when he is done.
-                    None => {
-                        is_held = true;
-                        false
-                    }
-                }
-            }
-            Some(_) => {
-                self.set_foreign_aside(&path)?;
-                false
-            }
-            None => false,
-        };
-        if is_held {
-            // It takes the other one's place, also in what is counted.
-            let file = self.create_segment(&path, is_held, |file| erase(file, size, erased))?;
-            self.files.keep(slot, file);
-        } else if !recycled {
-            self.take_space(&path)?;
-            let file = self.create_segment(&path, is_held, |file| erase(file, size, erased))?;
-            self.count();
-            self.files.keep(slot, file);
-        }
+        let is_settled = self.replace(slot)?;
         self.remove_packed(slot)?;
+        (self.settled, self.syncs) = (Settled::of(slot, is_settled, &self.geometry), 0);
         self.adopt(slot);
         Ok(())
     }
@@ -347,12 +342,29 @@ impl Medium for FileMedium {
     fn sync(&mut self) -> Result<(), FileError> {
         self.begin_sync()?.run()
     }
+
+    /// What is programmed next waits for the sync of what was programmed before, and the caller does not.
+    fn barrier(&mut self) -> Result<(), FileError> {
+        let before = self.outbox.all();
+        let written = self.hand_over()?;
+        if self.outbox.is_done(before) {
+            // Nothing is to be waited for, and the slot of a new header is blank for others until it is written.
+            written.run()?;
+        }
+        self.barrier = self.hand_over_sync()?.ticket;
+        self.outbox.set_off()
+    }
+
+    fn is_past_barrier(&self) -> bool {
+        self.outbox.is_done(self.barrier)
+    }
 }
 
 impl Drop for FileMedium {
     /// What was appended and not synced may be lost, but not for want of a write.
     fn drop(&mut self) {
         let _ = self.write_out();
+        self.outbox.end();
         if let Some(share) = &self.share {
             share.let_go();
         }

@@ -1,6 +1,7 @@
 //! The files that are open: a ring may have more segments than a process may open files.
 
 use super::Access;
+use super::outbox::{Unsynced, folder};
 use super::stored::segment_name;
 use crate::error::FileError;
 use std::fs::{File, OpenOptions};
@@ -92,18 +93,18 @@ impl Files {
         self.is_renamed = true;
     }
 
-    /// What was changed since the last sync, with its path. It counts as synced from here on.
-    pub(super) fn take_unsynced(&mut self) -> Result<Vec<(PathBuf, Arc<File>)>, FileError> {
+    /// What was changed since the last sync. It counts as synced from here on.
+    pub(super) fn take_unsynced(&mut self) -> Result<Vec<Unsynced>, FileError> {
         let mut files = Vec::new();
         if self.is_renamed {
-            let folder = File::open(&self.directory);
-            let failed = |error| FileError::new("open the folder", &self.directory, error);
-            files.push((self.directory.clone(), Arc::new(folder.map_err(failed)?)));
+            files.push(folder(&self.directory)?);
             self.is_renamed = false;
         }
         for open in self.open.iter_mut().filter(|open| open.unsynced) {
             open.unsynced = false;
-            files.push((self.directory.join(segment_name(open.slot)), Arc::clone(&open.file)));
+            let (path, file) =
+                (self.directory.join(segment_name(open.slot)), Arc::clone(&open.file));
+            files.push(Unsynced { path, file, is_folder: false });
         }
         Ok(files)
     }

@@ -4,11 +4,14 @@ use super::FileMedium;
 use super::ahead::read_full;
 use super::packed::unfinished_path;
 use super::space::fill;
+use super::spare::{REPLACED_NAME, SPARE_NAME};
 use super::stored::{files_with, segment_paths, slot_of};
+use super::tail::WRITE_LEN;
 use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt;
 
 impl FileMedium {
     /// Gives files that were cut short their length again, before anything is appended: with bytes that are no frame, so that the
@@ -38,17 +41,47 @@ impl FileMedium {
         Ok(())
     }
 
+    /// Writes anew, and syncs, the segment files among `names`, whose last sync failed a former owner. The system may have given up what it could
+    /// not write: until the power goes it shows whoever reads those bytes, takes them for written, and would call the next sync a success.
+    pub(crate) fn rewrite(&self, names: &[String]) -> Result<(), FileError> {
+        for path in segment_paths(self.files.directory())? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            if !names.iter().any(|doubtful| Some(doubtful.as_str()) == name) {
+                continue;
+            }
+            let file = OpenOptions::new().read(true).write(true).open(&path);
+            let file = file.map_err(|error| FileError::new("open", &path, error))?;
+            write_anew(&file).map_err(|error| FileError::new("write anew", &path, error))?;
+        }
+        Ok(())
+    }
+
     /// Removes what a crash left of segments that were being created or compressed: their slots may never need a new file again.
     pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
         for path in files_with("new", self.files.directory())? {
-            if slot_of(&path).is_some_and(|slot| {
+            let is_segments = slot_of(&path).is_some_and(|slot| {
                 let plain = self.files.path(slot);
                 plain.with_extension("new") == path || unfinished_path(&plain) == path
-            }) && !path.is_dir()
-            {
+            });
+            let is_ours =
+                is_segments || path.ends_with(SPARE_NAME) || path.ends_with(REPLACED_NAME);
+            if is_ours && !path.is_dir() {
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
             }
         }
         Ok(())
+    }
+}
+
+fn write_anew(file: &File) -> io::Result<()> {
+    let mut piece = vec![0; WRITE_LEN];
+    let mut at = 0;
+    loop {
+        let length = read_full(file, &mut piece, at)?;
+        if length == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(piece.get(..length).unwrap_or_default(), at)?;
+        at += length as u64;
     }
 }

@@ -1,6 +1,7 @@
 //! The space of segment files: set aside before it is needed, and settled before it is synced.
 
 use super::ahead::read_full;
+use edgelog_core::Geometry;
 use rustix::fs::{FallocateFlags, fallocate};
 use std::fs::File;
 use std::io;
@@ -36,6 +37,12 @@ pub(super) struct Settled {
 }
 
 impl Settled {
+    /// Of a slot that nothing was written to: all of its space is settled, or none.
+    pub(super) fn of(slot: u32, is_settled: bool, geometry: &Geometry) -> Self {
+        let until = if is_settled { u64::from(geometry.segment_size()) } else { 0 };
+        Self { slot, written: 0, until }
+    }
+
     pub(super) const fn slot(&self) -> u32 {
         self.slot
     }

@@ -12,11 +12,8 @@ pub(crate) struct Tail {
     bytes: Vec<u8>,
 }
 
-/// So many bytes are worth a write.
-pub(crate) const WRITE_LEN: usize = 64 << 10;
-
-/// So many may be kept while a sync runs, behind which they must stay. Then appending waits for it.
-pub(crate) const TAIL_MAX: usize = 1 << 20;
+/// So many bytes are worth a write by another thread.
+pub(crate) const WRITE_LEN: usize = 256 << 10;
 
 impl Tail {
     pub(crate) fn len(&self) -> usize {
@@ -58,11 +55,17 @@ impl Tail {
         self.slot
     }
 
-    /// Writes what is kept into its file, and keeps it no longer.
-    pub(crate) fn write_to(&mut self, file: &File) -> io::Result<()> {
+    /// What is kept, which is kept here no longer. What comes next goes into `buffer`, which is empty.
+    pub(crate) const fn take(&mut self, buffer: Vec<u8>) -> Self {
+        let Self { slot, start, .. } = *self;
+        Self { slot, start, bytes: std::mem::replace(&mut self.bytes, buffer) }
+    }
+
+    /// Writes what is kept into its file, and gives the buffer back, empty.
+    pub(crate) fn write_to(mut self, file: &File) -> io::Result<Vec<u8>> {
         file.write_all_at(&self.bytes, u64::from(self.start))?;
         self.bytes.clear();
-        Ok(())
+        Ok(self.bytes)
     }
 }
 

@@ -5,7 +5,7 @@ use super::status::{Board, LinkState};
 use super::{ShipOptions, shipped};
 use crate::FileError;
 use crate::event::now_ms;
-use crate::log::Log;
+use crate::log::{Engine, Log};
 use crate::reader::frame_buffer;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use edgelog_kafka::{Config, Event, Instant, ParkReason, Target};
@@ -53,7 +53,9 @@ impl Driver {
             let mut engine = log.engine();
             let frame = frame_buffer(engine.medium());
             let batch_len = options.batch_bytes.max(log.record_bytes_max() + RECORD_OVERHEAD);
-            Uplink::new(config, &mut engine, vec![0; batch_len], frame)?
+            let uplink = Uplink::new(config, &mut engine, vec![0; batch_len], frame);
+            log.recent().show(engine.visible());
+            uplink.map_err(|error| explained(&log, &engine, error))?
         };
         let (news_sender, news) = bounded(NEWS_MAX);
         Ok(Self {
@@ -100,6 +102,9 @@ impl Driver {
         let step = self.uplink.poll(now, now_ms(), &mut engine);
         self.seen_durable = engine.durable();
         let moved = (shipped(&engine), self.seen_durable) != before;
+        // A segment may have begun, behind records that were given up.
+        self.log.recent().show(engine.visible());
+        let step = step.map_err(|error| explained(&self.log, &engine, error));
         drop(engine);
         if moved {
             self.log.nudge();
@@ -215,5 +220,13 @@ impl Driver {
 
     fn now(&self) -> Instant {
         Instant::from_millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// A failure that ends the log is told to all who use it.
+fn explained(log: &Log, engine: &Engine, error: Error<FileError>) -> Error<FileError> {
+    match error {
+        Error::Store(error) => Error::Store(log.committer().explained(engine, error)),
+        other => other,
     }
 }

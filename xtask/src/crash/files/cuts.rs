@@ -8,24 +8,38 @@ use crate::crash::host::judge::{Found, Judge, Life};
 use crate::crash::host::order::Order;
 use crate::crash::host::{Line, append};
 use anyhow::{Context, Result, ensure};
-use edgelog::{OpenError, Options, Start, View};
+use edgelog::{Log, OpenError, Options, Start, View};
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How often the power is cut at one call at the most, and in a life that makes many.
 const CUTS_A_CALL: u64 = 8;
 const CUTS_A_LIFE: u64 = 800;
+/// A process that is started runs its program by then.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A log between two lives.
 #[derive(Debug, Default)]
 pub(super) struct Power {
     /// What is known of it.
     pub(super) judge: Judge,
-    /// What the last cut left.
-    pub(super) files: Files,
+    /// What a cut left, or a kill: that may be lost still.
+    pub(super) disk: Disk,
+    /// The life that a kill ended. Until the next owner has opened the log, no more is durable than it was told.
+    pub(super) killed: Option<Box<Killed>>,
+}
+
+/// What was known of a log, and told by the process that was killed.
+#[derive(Clone, Debug)]
+pub(super) struct Killed {
+    judge: Judge,
+    run: u32,
+    protect: bool,
+    lines: Vec<Line>,
 }
 
 /// What was told, each with how many events stand before it.
@@ -49,8 +63,6 @@ pub(super) struct Cuts<'p> {
     pub(super) run: u32,
     pub(super) protect: bool,
     pub(super) seed: u64,
-    /// Syncs make nothing durable, as a planted bug.
-    pub(super) lies: bool,
     pub(super) options: Options,
 }
 
@@ -58,7 +70,7 @@ impl Cuts<'_> {
     /// Cuts the power before each of this share of the calls, when everything that was told before it was heard, and gives how many different states that left.
     pub(super) fn part(&self, part: usize, parts: usize) -> Result<u64> {
         let folder = Scratch::new()?;
-        let mut disk = Disk::of(&self.before.files, self.lies);
+        let mut disk = self.before.disk.clone();
         let (mut states, mut last) = (0, 0);
         let all = self.calls();
         let cuts_a_call = (CUTS_A_LIFE / all.max(1)).clamp(1, CUTS_A_CALL);
@@ -114,9 +126,14 @@ impl Cuts<'_> {
     }
 
     fn judged(&self, at: usize, found: &Found) -> Result<Judge> {
+        let lines = self.lines_until(at);
+        if let (0, Some(killed)) = (lines, &self.before.killed) {
+            let Killed { mut judge, run, protect, lines } = Killed::clone(killed);
+            judge.life(&Life { run, protect, lines: &lines }, found)?;
+            return Ok(judge);
+        }
         let mut judge = self.before.judge.clone();
-        let lines: Vec<Line> =
-            self.lines.iter().take(self.lines_until(at)).map(|(_, line)| line.clone()).collect();
+        let lines: Vec<Line> = self.lines.iter().take(lines).map(|(_, it)| it.clone()).collect();
         judge.life(&Life { run: self.run, protect: self.protect, lines: &lines }, found)?;
         Ok(judge)
     }
@@ -124,7 +141,7 @@ impl Cuts<'_> {
     /// Opens what a cut left, compares, appends, and opens it again.
     fn examine(&self, folder: &Path, at: usize) -> Result<()> {
         let seen = View::open(folder, Start::Earliest);
-        let log = self.options.open(folder).context("open the log after the cut")?;
+        let log = open(&self.options, folder).context("open the log after the cut")?;
         // Only where it matters: this takes as long as all the rest.
         let (evicted, found) = match Found::of(&log) {
             Ok(found) => (0, found),
@@ -138,7 +155,7 @@ impl Cuts<'_> {
         let run = self.run + 1;
         let lines = append(&log, run).context("append after the cut")?;
         drop(log);
-        let log = self.options.open(folder).context("open the log once more")?;
+        let log = open(&self.options, folder).context("open the log once more")?;
         let found = Found::cut_below(&log, evicted)?;
         judge.life(&Life { run, protect: false, lines: &lines }, &found)
     }
@@ -148,13 +165,14 @@ impl Cuts<'_> {
     fn evicted(&self, at: usize) -> Result<u64> {
         let scratch = Scratch::new()?;
         lay_out(&scratch.path, &self.disk(at)?.seen())?;
-        let log = self.options.open(&scratch.path).context("open the log as the process saw it")?;
+        let log =
+            open(&self.options, &scratch.path).context("open the log as the process saw it")?;
         Ok(log.status()?.earliest)
     }
 
     /// Before this event.
     fn disk(&self, at: usize) -> Result<Disk> {
-        let mut disk = Disk::of(&self.before.files, self.lies);
+        let mut disk = self.before.disk.clone();
         self.events.iter().take(at).try_for_each(|event| disk.take(event))?;
         Ok(disk)
     }
@@ -172,15 +190,34 @@ impl Cuts<'_> {
             .or_else(|error| Err(error.context(self.keep(&files, at, 0)?)))
     }
 
-    /// A log that a cut left somewhere in this life, and not in the middle of clearing: what comes next does not know of that.
+    /// The log as the kill left it that ended this life, or a cut somewhere in it: not one in the middle of clearing, because what comes next
+    /// does not know of that.
     pub(super) fn one(&self, random: &mut Random) -> Result<Power> {
         let folder = Scratch::new()?;
+        // Who was killed before the log was open knows no more than the one before, who may have been killed too.
+        if random.below(2) == 0 && !self.lines.is_empty() {
+            let at = self.events.len();
+            let mut disk = self.disk(at)?;
+            disk.kill();
+            lay_out(&folder.path, &disk.seen())?;
+            let found = Found::of(&open(&self.options, &folder.path)?)?;
+            let killed = Killed {
+                judge: self.before.judge.clone(),
+                run: self.run,
+                protect: self.protect,
+                lines: self.lines.iter().map(|(_, line)| line.clone()).collect(),
+            };
+            let judge = self.judged(at, &found)?;
+            return Ok(Power { judge, disk, killed: Some(Box::new(killed)) });
+        }
         loop {
             let at = usize::try_from(random.below(self.events.len().max(1) as u64))?;
-            let files = self.disk(at)?.cut(random);
+            let disk = self.disk(at)?;
+            let files = disk.cut(random);
             lay_out(&folder.path, &files)?;
-            if let Ok(found) = Found::of(&self.options.open(&folder.path)?) {
-                return Ok(Power { judge: self.judged(at, &found)?, files });
+            if let Ok(found) = Found::of(&open(&self.options, &folder.path)?) {
+                let disk = Disk::of(&files, disk.habits());
+                return Ok(Power { judge: self.judged(at, &found)?, disk, killed: None });
             }
         }
     }
@@ -188,14 +225,29 @@ impl Cuts<'_> {
     /// Keeps what a cut left, and tells where.
     fn keep(&self, files: &Files, at: usize, cut: u64) -> Result<String> {
         let kept = tempfile::tempdir()?.keep();
-        lay_out(&kept.join("before"), &self.before.files)?;
+        lay_out(&kept.join("before"), &self.before.disk.seen())?;
         lay_out(&kept.join("after"), files)?;
         let calls = self.events.iter().take(at).map(|event| format!("{event}\n"));
         fs::write(kept.join("calls"), calls.collect::<String>())?;
+        fs::write(kept.join("killed"), format!("{:#?}", self.before.killed))?;
         let kept = kept.display();
         Ok(format!(
             "cut {cut} before event {at} broke a promise; what it left, and the calls before it, are kept in {kept}"
         ))
+    }
+}
+
+/// Opens a log that nobody else owns. Another thread may just be starting a process, which has our files, and so our locks, until it runs
+/// its own program.
+pub(super) fn open(options: &Options, folder: &Path) -> Result<Log, OpenError> {
+    let started = Instant::now();
+    loop {
+        match options.open(folder) {
+            Err(OpenError::Locked { .. }) if started.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            opened => return opened,
+        }
     }
 }
 

@@ -13,8 +13,9 @@
 //!
 //! **Kept**: everything that a sync covered which began after it and ended before the cut.
 //!
-//! A sync that failed keeps nothing, and what was written before it is no longer dirty: Linux does not write it again, so a later sync
-//! that ends well says nothing about it, unless the page was written to in between. Reads still see it until the power goes.
+//! A sync that failed keeps nothing. Whether a later one that ends well keeps what it was to keep is asked of [`Habits::forgets`]: if so,
+//! what was written before it is no longer dirty, as on Linux with ext4 and XFS, so nothing writes it again unless its page is written to once
+//! more, and reads see it until the power goes. That the log does not stand this is a known limit (docs/DESIGN.md).
 //!
 //! Not modelled: sectors that a cut leaves unreadable, drives that lie about a flush (but for the planted bug), rot.
 
@@ -43,8 +44,16 @@ pub(super) struct Disk {
     named_before: usize,
     /// The sync that a thread waits for: of which file, or the folder, and how many of its changes it covers.
     syncs: BTreeMap<u32, (Option<usize>, usize)>,
+    habits: Habits,
+}
+
+/// What not every disk and file system does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Habits {
+    /// A sync that failed takes what it was to keep for written.
+    pub(super) forgets: bool,
     /// The planted bug: syncs make nothing durable.
-    lies: bool,
+    pub(super) lies: bool,
 }
 
 /// A file, whatever it is called.
@@ -71,7 +80,7 @@ struct Change {
 #[derive(Clone, Debug)]
 enum Naming {
     Set(String, usize),
-    Moved(String, String),
+    Moved { from: String, to: String, swaps: bool },
     Removed(String),
 }
 
@@ -81,9 +90,10 @@ impl Naming {
             Self::Set(name, node) => {
                 names.insert(name.clone(), *node);
             }
-            Self::Moved(from, to) => {
-                if let Some(node) = names.remove(from) {
-                    names.insert(to.clone(), node);
+            Self::Moved { from, to, swaps } => {
+                let Some(node) = names.remove(from) else { return };
+                if let (Some(other), true) = (names.insert(to.clone(), node), *swaps) {
+                    names.insert(from.clone(), other);
                 }
             }
             Self::Removed(name) => {
@@ -95,11 +105,15 @@ impl Naming {
 
 impl Disk {
     /// All of `files` durable.
-    pub(super) fn of(files: &Files, lies: bool) -> Self {
+    pub(super) fn of(files: &Files, habits: Habits) -> Self {
         let node = |bytes: &Vec<u8>| Node { durable: bytes.clone(), ..Node::default() };
         let nodes: Vec<Node> = files.values().map(node).collect();
         let names: BTreeMap<String, usize> = files.keys().cloned().zip(0..).collect();
-        Self { nodes, durable_names: names.clone(), names, lies, ..Self::default() }
+        Self { nodes, durable_names: names.clone(), names, habits, ..Self::default() }
+    }
+
+    pub(super) const fn habits(&self) -> Habits {
+        self.habits
     }
 
     /// Takes in what the process did next.
@@ -126,7 +140,9 @@ impl Disk {
                 self.nodes.push(Node::default());
                 self.name(Naming::Set(name.clone(), self.nodes.len() - 1));
             }
-            Event::Rename { from, to } => self.name(Naming::Moved(from.clone(), to.clone())),
+            Event::Rename { from, to, swaps } => {
+                self.name(Naming::Moved { from: from.clone(), to: to.clone(), swaps: *swaps });
+            }
             Event::Unlink { name } => self.name(Naming::Removed(name.clone())),
             Event::Sync { thread, name } => {
                 let sync = if name.is_empty() {
@@ -142,8 +158,8 @@ impl Disk {
                 let (node, covered) =
                     self.syncs.remove(thread).context("a sync that ends has begun")?;
                 match node {
-                    _ if self.lies => {}
-                    Some(node) => self.nodes[node].synced(covered, *is_ok),
+                    _ if self.habits.lies => {}
+                    Some(node) => self.nodes[node].synced(covered, *is_ok, self.habits.forgets),
                     None if *is_ok => {
                         let count = covered.saturating_sub(self.named_before);
                         self.renamed
@@ -193,6 +209,11 @@ impl Disk {
         }
     }
 
+    /// The process was killed: nobody waits for its syncs, and what it did stays as it is.
+    pub(super) fn kill(&mut self) {
+        self.syncs.clear();
+    }
+
     /// Whether a cut leaves exactly one state.
     pub(super) fn is_settled(&self) -> bool {
         self.renamed.is_empty()
@@ -233,12 +254,11 @@ impl Node {
     }
 
     /// A sync ended that covers changes up to this number.
-    fn synced(&mut self, covered: usize, is_ok: bool) {
+    fn synced(&mut self, covered: usize, is_ok: bool, forgets: bool) {
         let count = covered.saturating_sub(self.before).min(self.changes.len());
         if !is_ok {
-            if std::env::var_os("N_SOFT").is_none() {
-                self.changes.iter_mut().take(count).for_each(|change| change.is_given_up = true);
-            }
+            let given_up = self.changes.iter_mut().take(count);
+            given_up.for_each(|change| change.is_given_up = forgets);
             return;
         }
         // A page that was written to since is written as a whole, with what was given up before.

@@ -1,11 +1,12 @@
 //! Lets each call of a voyage fail in turn, and looks at what is told and what is left.
 
-use super::cuts::{Cuts, Power, Scratch, agree, told};
-use super::disk::Files;
+use super::cuts::{Cuts, Power, Scratch, agree, open, told};
+use super::disk::{Disk, Files, Habits};
 use super::shim::{Conditions, Fault, How, Life, Shim, lay_out};
 use super::trace::Event;
 use super::voyage::options;
 use crate::chaos::Random;
+use crate::crash::Bug;
 use crate::crash::host::judge::{self, Found, Judge};
 use crate::crash::host::{Line, append};
 use anyhow::{Context, Result, bail, ensure};
@@ -52,12 +53,13 @@ pub(super) fn run(
     shim: &Shim,
     seed: u64,
     faults: u64,
-    loses: bool,
+    plant: Option<Bug>,
     verify: Option<&Path>,
 ) -> Result<Figures> {
     let figures = Figures::default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let campaign = Campaign { shim, figures: &figures, faults, loses, verify };
+    let (forgets, loses) = (plant == Some(Bug::ForgetfulSync), plant == Some(Bug::LostCall));
+    let campaign = Campaign { shim, figures: &figures, faults, forgets, loses, verify };
     let ends: Vec<Result<()>> = std::thread::scope(|scope| {
         let campaign = &campaign;
         let parts: Vec<_> = (0..threads)
@@ -75,6 +77,8 @@ struct Campaign<'c> {
     figures: &'c Figures,
     /// So many are enough.
     faults: u64,
+    /// A failed sync forgets.
+    forgets: bool,
     /// The planted bug: what fails is lost in silence.
     loses: bool,
     /// The command, to look at logs.
@@ -148,7 +152,8 @@ impl Campaign<'_> {
         let lines = told(&life.events)?;
         told_well(folder, fault, lines.iter().map(|(_, line)| line))?;
         let mut judge = Judge::default();
-        let (power, options) = (Power::default(), options(voyage));
+        let disk = Disk::of(&Files::new(), Habits { forgets: self.forgets, lies: false });
+        let (power, options) = (Power { disk, ..Power::default() }, options(voyage));
         let cuts = Cuts {
             lines,
             events: life.events,
@@ -156,7 +161,6 @@ impl Campaign<'_> {
             protect: false,
             seed: voyage,
             before: &power,
-            lies: false,
             options,
         };
         if let Some(at) = at {
@@ -164,14 +168,14 @@ impl Campaign<'_> {
         }
         // With the failure gone, the log is there.
         let seen = View::open(folder, Start::Earliest);
-        let log = cuts.options.open(folder).context("open the log without the failure")?;
+        let log = open(&cuts.options, folder).context("open the log without the failure")?;
         let found = Found::of(&log)?;
         agree(seen, &found, 0)?;
         let lines: Vec<Line> = cuts.lines.iter().map(|(_, line)| line.clone()).collect();
         judge.life(&judge::Life { run: RUN, protect: false, lines: &lines }, &found)?;
         let lines = append(&log, RUN + 1).context("append without the failure")?;
         drop(log);
-        let log = cuts.options.open(folder).context("open the log once more")?;
+        let log = open(&cuts.options, folder).context("open the log once more")?;
         judge.life(
             &judge::Life { run: RUN + 1, protect: false, lines: &lines },
             &Found::of(&log)?,

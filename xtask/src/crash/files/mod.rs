@@ -3,7 +3,7 @@
 //! `--host` kills a process, which leaves every write that it made. Here each call that the same process makes is written down, with
 //! what it tells of its log in between, and then, at each of these calls, states are built that a disk may hold after a power cut
 //! there (see [`disk`]). Each is opened, compared with what the process was told until then, appended to, and opened again. Some are
-//! lived on from by another process, whose calls are cut in turn: those that open a log after a power cut too.
+//! lived on from by another process, whose calls are cut in turn: those that open a log after a power cut, or a kill, too.
 //!
 //! Then a [`voyage`] is made again and again, each time with another call that fails: see [`faults`].
 //!
@@ -24,11 +24,12 @@ use super::{Bug, CrashArguments};
 use crate::chaos::Random;
 use anyhow::{Context, Result};
 use cuts::{Cuts, Power, told};
+use disk::{Disk, Files, Habits};
 use shim::{Conditions, Shim, lay_out};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// So many lives follow each other on a log, each but the first on what a cut of the one before left.
+/// So many lives follow each other on a log, each but the first on what the kill of the one before left, or a cut in it.
 const LIVES_A_LOG: u32 = 4;
 /// A failing call for so many states.
 const STATES_A_FAULT: u64 = 8;
@@ -45,7 +46,9 @@ pub(super) fn run(arguments: &CrashArguments) -> Result<()> {
     let (mut random, started) = (Random(seed), Instant::now());
     let mut figures = Figures::default();
     while figures.states < states {
-        let mut power = Power::default();
+        let habits = Habits { forgets: false, lies: plant == Some(Bug::LyingSync) };
+        let disk = Disk::of(&Files::new(), habits);
+        let mut power = Power { disk, ..Power::default() };
         for life in 0..LIVES_A_LOG {
             let chosen = Chosen { run: 2 * life, seed: random.next(), plant };
             power = power.live(&shim, &chosen, &mut figures).inspect_err(|_| {
@@ -59,7 +62,7 @@ pub(super) fn run(arguments: &CrashArguments) -> Result<()> {
     }
     let faults = faults.unwrap_or_else(|| states.div_ceil(STATES_A_FAULT));
     let verify = faults::command()?;
-    let failed = faults::run(&shim, seed, faults, plant == Some(Bug::LostCall), Some(&verify));
+    let failed = faults::run(&shim, seed, faults, plant, Some(&verify));
     let failed = failed.inspect_err(|_| println!("crash.files.failures = 1"))?;
     let Figures { states, calls, lives } = figures;
     println!("crash.files.lives = {lives}");
@@ -92,12 +95,15 @@ impl Power {
     fn live(self, shim: &Shim, chosen: &Chosen, figures: &mut Figures) -> Result<Self> {
         let mut random = Random(chosen.seed);
         let folder = shim.room("log")?;
-        lay_out(&folder, &self.files)?;
+        lay_out(&folder, &self.disk.seen())?;
         let (run, seed) = (chosen.run.to_string(), chosen.seed.to_string());
         let mut arguments = vec!["crash-victim", "--run", &run, "--seed", &seed];
         let protect = random.below(2) == 0;
         if protect {
             arguments.push("--protect");
+        }
+        if random.below(2) == 0 {
+            arguments.push("--compress");
         }
         if chosen.plant == Some(Bug::EarlyAck) {
             arguments.extend(["--plant", "early-ack"]);
@@ -117,7 +123,6 @@ impl Power {
             protect,
             seed: random.next(),
             before: &self,
-            lies: chosen.plant == Some(Bug::LyingSync),
             options: options(),
         };
         // The states of one life, by as many threads as there are processors.

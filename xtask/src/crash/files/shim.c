@@ -160,7 +160,7 @@ static long named(long nr, long *a) {
     long done = shim_raw(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
     if (done == 0 && is_rename) {
         char both[2048];
-        record(RENAME, 0, both, snprintf(both, sizeof both, "%s%c%s", from, 0, to), 0, 0, NULL, 0);
+        record(RENAME, nr == SYS_renameat2 ? a[4] : 0, both, snprintf(both, sizeof both, "%s%c%s", from, 0, to), 0, 0, NULL, 0);
     } else if (done == 0 && nr != SYS_mkdir) record(UNLINK, 0, from, strlen(from), 0, 0, NULL, 0);
     return done;
 }

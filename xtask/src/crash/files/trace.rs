@@ -36,9 +36,11 @@ pub(super) enum Event {
     Create {
         name: String,
     },
+    /// With `swaps` the other file takes the first one's name.
     Rename {
         from: String,
         to: String,
+        swaps: bool,
     },
     Unlink {
         name: String,
@@ -70,6 +72,9 @@ const HEAD_LEN: usize = 40;
 const KEEP_SIZE: u32 = 1;
 const PUNCH_HOLE: u32 = 2;
 const ZERO_RANGE: u32 = 16;
+/// Of renameat2: from the kernel's `fs.h`.
+const NO_REPLACE: u32 = 1;
+const EXCHANGE: u32 = 2;
 
 /// Reads a trace. A last event that the end of the process cut short did not happen.
 ///
@@ -114,7 +119,9 @@ pub(super) fn events(mut bytes: &[u8]) -> Result<Vec<Event>> {
             6 => Event::Create { name },
             7 => {
                 let (from, to) = name.split_once('\0').context("a rename has two names")?;
-                Event::Rename { from: from.to_owned(), to: to.to_owned() }
+                ensure!(mode & !(NO_REPLACE | EXCHANGE) == 0, "a rename with mode {mode}");
+                let swaps = mode & EXCHANGE != 0;
+                Event::Rename { from: from.to_owned(), to: to.to_owned(), swaps }
             }
             8 => Event::Unlink { name },
             9 => Event::Told(String::from_utf8(data.to_vec())?),

@@ -32,11 +32,12 @@ const RUN: u32 = 0;
 const THREAD: u32 = 0;
 const CURSOR: usize = 0;
 
-/// A ring that goes round in a voyage, in segments that are smaller, or larger, than what is written at once.
+/// A ring that goes round in a voyage, in segments that are smaller, or larger, than what is written at once; every second is compressed.
 pub(super) const fn options(seed: u64) -> Options {
     let (segment, count) = if seed.is_multiple_of(2) { (8 << 10, 5) } else { (96 << 10, 2) };
     let options = Options::new().segment_bytes(segment).budget_bytes(segment as u64 * count);
     let options = options.batch(Duration::from_millis(2), 2 << 10);
+    let options = if (seed / 2).is_multiple_of(2) { options } else { options.compress(1) };
     // Some give segments up before the ring comes round.
     if seed.is_multiple_of(3) { options.retain_segments(1 + seed % 4) } else { options }
 }

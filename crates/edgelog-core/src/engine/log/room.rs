@@ -202,18 +202,46 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
 
     /// Makes everything that was programmed durable.
     pub(super) async fn flush(&mut self) -> Result<(), AppendError<M::Error>> {
-        if !self.synced || self.syncing {
+        self.pass_barrier();
+        if !self.synced || self.syncing || self.barred.is_some() {
             self.poisoned = true;
             self.medium.sync().await?;
             self.poisoned = false;
-            self.synced = true;
+            (self.synced, self.barred, self.founded) = (true, None, true);
         }
         self.durable = self.ring.end.offset;
         Ok(())
     }
 
+    /// What is programmed from here on is durable only where everything before it is. It need not be so yet.
+    async fn bar(&mut self) -> Result<(), AppendError<M::Error>> {
+        self.pass_barrier();
+        self.poisoned = true;
+        self.medium.barrier().await?;
+        self.poisoned = false;
+        (self.synced, self.barred) = (true, Some(self.ring.end.offset));
+        self.pass_barrier();
+        Ok(())
+    }
+
+    fn pass_barrier(&mut self) {
+        if let Some(offset) = self.barred
+            && self.medium.is_past_barrier()
+        {
+            self.durable = self.durable.max(offset);
+            (self.barred, self.founded) = (None, true);
+        }
+    }
+
+    /// Nothing is given up before the newest segment's header is there for good: the two may be all that there is.
+    async fn found(&mut self) -> Result<(), AppendError<M::Error>> {
+        self.pass_barrier();
+        if self.founded { Ok(()) } else { self.flush().await }
+    }
+
     /// Erases the slot of a generation that comes next. What it held is gone from then on, whatever the device says.
     async fn erase(&mut self, generation: u64) -> Result<(), AppendError<M::Error>> {
+        self.found().await?;
         let geometry = self.ring.geometry;
         let evicted = (generation + 1).saturating_sub(u64::from(geometry.segment_count()));
         self.ring.oldest = self.ring.oldest.max(evicted);
@@ -235,7 +263,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if generation > GENERATION_MAX || !self.next_is_free().await? {
             return Err(AppendError::Full);
         }
-        self.flush().await?;
+        self.found().await?;
+        if !self.synced {
+            self.bar().await?;
+        }
         let room = OFFSET_MAX.saturating_sub(self.ring.end.offset);
         let refused = u32::try_from(room).unwrap_or(u32::MAX).min(self.state().refused);
         let header = SegmentHeader {
@@ -255,8 +286,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         Ok(())
     }
 
-    /// Erases the slot of `header` unless it is ready, writes header and snapshot, and goes on behind them. Until the last sync
-    /// returns the log is as before.
+    /// Erases the slot of `header` unless it is ready, writes header and snapshot, and goes on behind them. Nothing behind the header is
+    /// durable before the header is, nor the header before the log up to here.
     pub(super) async fn write_header(
         &mut self,
         header: SegmentHeader,
@@ -291,7 +322,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         Ok(())
     }
 
-    /// Programs the header and makes it durable. False when it is looked at and then reads otherwise.
+    /// Programs the header, and lets nothing pass it on the way to the medium. False when it is looked at and then reads otherwise.
     async fn program_header(
         &mut self,
         header: SegmentHeader,
@@ -304,7 +335,15 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let slot = self.ring.geometry.slot(header.generation);
         let bytes = self.buffer.as_ref().get(..to_usize(length)).unwrap_or_default();
         self.medium.program(slot, 0, bytes).await?;
-        self.medium.sync().await?;
+        self.founded = false;
+        if self.opened && header.refused == 0 {
+            self.bar().await?;
+        } else {
+            // It gives this mount's epoch, or offsets: no cut may take them back and have them given again.
+            self.synced = false;
+            self.flush().await?;
+        }
+        self.poisoned = true;
         if !look {
             return Ok(true);
         }
