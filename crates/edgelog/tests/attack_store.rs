@@ -302,7 +302,7 @@ fn compressed(folder: &Path, slot: u32) -> (u64, std::path::PathBuf) {
     let log = log.open(folder).unwrap();
     append(&log, 1200);
     log.sync().unwrap();
-    wait_for(&log, 5);
+    wait_for(&log, 6);
     (1200, folder.join(format!("{slot:08}.seg.zst")))
 }
 

@@ -29,11 +29,12 @@ impl FileMedium {
         if is_new {
             self.take_space(&path)?;
         }
-        let spare = self.spare.take(&path);
+        // Names may have changed whatever comes of it.
+        self.files.was_renamed();
+        let spare = self.spare.take(&path)?;
         let is_settled = spare.as_ref().is_some_and(|spare| spare.is_settled);
         let new = match (spare, &own) {
             (Some(spare), _) => {
-                self.files.was_renamed();
                 if packed_path(&path).exists() {
                     // Before that one goes.
                     self.sync_directory()?;

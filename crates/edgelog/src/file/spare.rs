@@ -2,6 +2,7 @@
 
 use super::open::Files;
 use super::space::{erase, fill};
+use crate::error::FileError;
 use edgelog_core::Geometry;
 use edgelog_map::may_rewrite;
 use std::fs::{self, File, OpenOptions};
@@ -75,12 +76,24 @@ impl Spare {
     }
 
     /// Gives the spare file the name `path`, and takes the file that had it for the next one. Waits for what was begun.
-    pub(super) fn take(&mut self, path: &Path) -> Option<SpareFile> {
-        let made = self.end()?;
+    ///
+    /// # Errors
+    ///
+    /// The file that had the name has lost it, and does not get it back.
+    pub(super) fn take(&mut self, path: &Path) -> Result<Option<SpareFile>, FileError> {
+        let Some(made) = self.end() else { return Ok(None) };
+        let replaced = self.path.with_file_name(REPLACED_NAME);
         // The slot's old records were let go, so it may have no file for a moment, or after a crash.
-        self.is_there = fs::rename(path, self.path.with_file_name(REPLACED_NAME)).is_ok();
-        fs::rename(&self.path, path).ok()?;
-        Some(made)
+        self.is_there = fs::rename(path, &replaced).is_ok();
+        if fs::rename(&self.path, path).is_ok() {
+            return Ok(Some(made));
+        }
+        let _ = fs::remove_file(&self.path);
+        if std::mem::take(&mut self.is_there) {
+            fs::rename(&replaced, path)
+                .map_err(|error| FileError::new("give its name back to", path, error))?;
+        }
+        Ok(None)
     }
 
     fn end(&mut self) -> Option<SpareFile> {
@@ -153,12 +166,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let segment = folder.path().join("00000000.seg");
         let mut spare = spare(folder.path(), SEGMENT_MIN);
-        assert!(spare.take(&segment).is_none(), "none was asked for");
+        assert!(spare.take(&segment).unwrap().is_none(), "none was asked for");
         for is_written in [false, true, false] {
             fs::write(&segment, [7; 5000]).unwrap();
             let old = inode(&segment);
             spare.prepare(is_written);
-            let taken = spare.take(&segment).unwrap();
+            let taken = spare.take(&segment).unwrap().unwrap();
             assert_eq!(taken.is_settled, is_written);
             assert_eq!(inode(&segment), taken.file.metadata().unwrap().ino());
             let bytes = fs::read(&segment).unwrap();
@@ -182,7 +195,7 @@ mod tests {
         let mut spare = spare(folder.path(), SEGMENT_MIN);
         for _ in 0..2 {
             spare.prepare(false);
-            let taken = spare.take(&segment).unwrap();
+            let taken = spare.take(&segment).unwrap().unwrap();
             taken.file.write_all_at(&[8; 100], 0).unwrap();
         }
         assert_eq!(mapped.bytes(), [7; 5000]);
@@ -194,10 +207,27 @@ mod tests {
         let segment = folder.path().join("00000000.seg");
         let mut small = spare(folder.path(), SEGMENT_MIN / 2);
         small.prepare(false);
-        assert!(small.take(&segment).is_none(), "it is not worth a thread");
+        assert!(small.take(&segment).unwrap().is_none(), "it is not worth a thread");
         let mut lost = spare(&folder.path().join("no-folder"), SEGMENT_MIN);
         lost.prepare(false);
-        assert!(lost.take(&segment).is_none());
+        assert!(lost.take(&segment).unwrap().is_none());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_the_spare_one_could_not_take_the_place_of_keeps_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = folder.path().join("00000000.seg");
+        fs::write(&segment, [7; 5000]).unwrap();
+        let mut spare = spare(folder.path(), SEGMENT_MIN);
+        spare.prepare(false);
+        let made = spare.end().unwrap();
+        // Somebody took it away, so that it cannot be renamed.
+        fs::remove_file(folder.path().join(SPARE_NAME)).unwrap();
+        spare.making = Making::Underway(std::thread::spawn(|| Ok(made)));
+        assert!(spare.take(&segment).unwrap().is_none());
+        assert_eq!(fs::read(&segment).unwrap(), [7; 5000]);
+        drop(spare);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! What a directory holds, told before anything is opened.
 
 use super::packed::{head_of, packed_paths};
+use super::spare::{REPLACED_NAME, SPARE_NAME};
 use crate::error::{FileError, OpenError};
 use crate::image::{is_blank, other_version};
 use crate::store::store_at;
@@ -119,6 +120,8 @@ fn is_ours(path: &Path) -> bool {
         name.strip_prefix(segment_name(slot).strip_suffix(".seg")?)
     });
     matches!(ending, Some(".seg" | ".new" | ".seg.zst" | ".seg.zst.new"))
+        || path.ends_with(SPARE_NAME)
+        || path.ends_with(REPLACED_NAME)
 }
 
 /// The files of a directory with this extension, by name; none where there is no directory.
