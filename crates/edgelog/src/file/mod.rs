@@ -58,7 +58,6 @@ pub(crate) struct FileMedium {
     geometry: Geometry,
     access: Access,
     log: OnceCell<LogId>,
-    lock: Option<Arc<File>>,
     /// A reader's: it never programs, and reads records in place. An owner's while it mounts.
     maps: Maps,
     /// An owner's while it mounts: what it cannot map it reads in small pieces, one behind the other.
@@ -75,6 +74,8 @@ pub(crate) struct FileMedium {
     likely_slot: u32,
     /// Where the space is shared with other logs: this one's part.
     share: Option<Share>,
+    /// Last: it may be what holds the lock, and what the spare file leaves is removed before that is given back.
+    lock: Option<Arc<File>>,
 }
 
 impl FileMedium {
