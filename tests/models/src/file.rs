@@ -6,7 +6,6 @@ mod ahead;
 pub(crate) mod models;
 #[path = "../../../crates/edgelog/src/file/outbox.rs"]
 mod outbox;
-#[path = "../../../crates/edgelog/src/file/tail.rs"]
 mod tail;
 
 pub(crate) use ahead::read_full;

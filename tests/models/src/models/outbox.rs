@@ -1,19 +1,17 @@
 //! What is on its way to the files.
 
 use super::outbox::{Job, Outbox, Ticket, Underway, Unsynced};
-use super::tail::Tail;
+use super::tail::{Tail, Written};
 use crate::error::FileError;
 use crate::models::{Time, check, models};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex};
-use std::fs::{File, remove_file};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 models!(
-    each_who_waits_returns_when_his_write_is_done_and_the_last_one_stands,
+    each_who_waits_returns_when_his_write_is_done_and_all_are_written_in_order,
     what_is_set_off_is_done_by_the_thread_and_by_those_who_wait,
     the_end_does_what_was_set_off_and_ends_the_thread,
     the_end_comes_while_somebody_else_writes,
@@ -22,44 +20,33 @@ models!(
     a_failure_elsewhere_ends_everybodys_wait,
 );
 
-/// Behind a lock, as in the log: who puts in later wrote later.
+#[derive(Default)]
 struct Medium {
+    /// How many were put in: behind a lock, as in the log.
     engine: Mutex<u8>,
     outbox: Outbox,
-    file: Arc<File>,
+    written: Written,
 }
 
-/// One for all, without a name.
-static FILE: LazyLock<File> = LazyLock::new(|| {
-    let path = std::env::temp_dir().join(format!("edgelog-models-{}", std::process::id()));
-    let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
-    remove_file(path).unwrap();
-    file
-});
+/// A file, since a job has one.
+fn file() -> Arc<File> {
+    Arc::new(File::open("/dev/null").unwrap())
+}
 
 impl Medium {
-    fn new() -> Arc<Self> {
-        FILE.write_all_at(&[0], 0).unwrap();
-        let file = Arc::new(FILE.try_clone().unwrap());
-        Arc::new(Self { engine: Mutex::new(0), outbox: Outbox::default(), file })
-    }
-
-    /// Puts in a write of one byte, its number, to the same place as all others.
+    /// Puts in a write with the next number.
     fn put(&self, slot: u32) -> Result<Underway, FileError> {
         let mut engine = self.engine.lock().unwrap();
         *engine += 1;
-        let mut tail = Tail::default();
-        tail.push(slot, 0, &[*engine]);
-        let (file, bytes) = (Arc::clone(&self.file), tail.take(self.outbox.buffer()));
-        let ticket = self.outbox.put(Job::Write { path: PathBuf::new(), file, bytes })?;
+        let bytes = Tail::new(slot, *engine, Arc::clone(&self.written));
+        let ticket = self.outbox.put(Job::Write { path: PathBuf::new(), file: file(), bytes })?;
         Ok(self.underway(ticket))
     }
 
     /// Puts in a sync of what cannot be synced.
     fn put_what_fails(&self) -> Result<Underway, FileError> {
         let _engine = self.engine.lock().unwrap();
-        let file = Arc::new(File::open("/dev/null").unwrap());
-        let failing = Unsynced { path: PathBuf::new(), file, is_folder: false };
+        let failing = Unsynced { path: PathBuf::new(), file: file(), is_folder: false };
         Ok(self.underway(self.outbox.put(Job::Sync { files: vec![failing], lock: None })?))
     }
 
@@ -67,10 +54,10 @@ impl Medium {
         Underway { outbox: self.outbox.clone(), ticket }
     }
 
-    fn is_last_written(&self) -> bool {
-        let mut last = [0];
-        FILE.read_exact_at(&mut last, 0).unwrap();
-        last == [*self.engine.lock().unwrap()]
+    /// Whether all was written, one behind the other.
+    fn is_written(&self) -> bool {
+        let put = *self.engine.lock().unwrap();
+        self.written.lock().unwrap().iter().copied().eq(1..=put)
     }
 }
 
@@ -91,65 +78,65 @@ fn set_off(medium: &Medium) {
     medium.outbox.set_off().unwrap();
 }
 
-fn each_who_waits_returns_when_his_write_is_done_and_the_last_one_stands() -> u64 {
+fn each_who_waits_returns_when_his_write_is_done_and_all_are_written_in_order() -> u64 {
     check(Time::Stands, Some(3), || {
-        let medium = Medium::new();
+        let medium = Arc::new(Medium::default());
         let writing = [(); 2].map(|()| with(&medium, write));
         write(&medium);
         writing.into_iter().for_each(|it| it.join().unwrap());
-        assert!(medium.is_last_written());
+        assert!(medium.is_written());
     })
 }
 
 fn what_is_set_off_is_done_by_the_thread_and_by_those_who_wait() -> u64 {
     check(Time::Stands, Some(2), || {
-        let medium = Medium::new();
+        let medium = Arc::new(Medium::default());
         let writing = with(&medium, write);
         set_off(&medium);
         writing.join().unwrap();
         medium.underway(medium.outbox.all()).run().unwrap();
-        assert!(medium.is_last_written());
+        assert!(medium.is_written());
         medium.outbox.end();
     })
 }
 
 fn the_end_does_what_was_set_off_and_ends_the_thread() -> u64 {
     check(Time::Stands, Some(3), || {
-        let medium = Medium::new();
+        let medium = Arc::new(Medium::default());
         set_off(&medium);
         set_off(&medium);
         let last = medium.outbox.all();
         medium.outbox.end();
-        assert!(medium.outbox.is_done(last) && medium.is_last_written());
+        assert!(medium.outbox.is_done(last) && medium.is_written());
     })
 }
 
 fn the_end_comes_while_somebody_else_writes() -> u64 {
     check(Time::Stands, Some(3), || {
-        let medium = Medium::new();
+        let medium = Arc::new(Medium::default());
         set_off(&medium);
         let writing = with(&medium, write);
         medium.outbox.end();
         writing.join().unwrap();
-        assert!(medium.is_last_written());
+        assert!(medium.is_written());
     })
 }
 
 fn who_needs_a_segment_waits_for_its_writes_only() -> u64 {
     check(Time::Stands, Some(3), || {
-        let medium = Medium::new();
+        let medium = Arc::new(Medium::default());
         let first = medium.put(2).unwrap();
         let writing = [(); 2].map(|()| with(&medium, write));
         medium.outbox.work_off(2).unwrap();
         assert!(medium.outbox.is_done(first.ticket));
         writing.into_iter().for_each(|it| it.join().unwrap());
-        assert!(medium.is_last_written());
+        assert!(medium.is_written());
     })
 }
 
 fn behind_a_sync_that_failed_nothing_is_done_and_nobody_waits_for_ever() -> u64 {
     check(Time::Stands, Some(2), || {
-        let medium = Medium::new();
+        let medium = Arc::new(Medium::default());
         let failing = with(&medium, |medium| {
             medium.put_what_fails().and_then(Underway::run).unwrap_err();
         });
@@ -167,7 +154,7 @@ fn behind_a_sync_that_failed_nothing_is_done_and_nobody_waits_for_ever() -> u64 
 
 fn a_failure_elsewhere_ends_everybodys_wait() -> u64 {
     check(Time::Stands, Some(3), || {
-        let medium = Medium::new();
+        let medium = Arc::new(Medium::default());
         let writing = [(); 2].map(|()| {
             with(&medium, |medium| {
                 let _ = medium.put(1).and_then(Underway::run);

@@ -16,6 +16,7 @@ super::models!(
     who_waits_for_a_time_that_is_over_leaves_nothing_behind,
     what_two_append_is_written_when_it_is_due,
     a_batch_is_synced_when_its_time_is_over,
+    a_batch_whose_first_record_another_sync_covers_is_synced_as_well,
     a_batch_is_synced_when_its_bytes_are_together,
     a_batch_is_synced_when_the_log_is_closed,
     a_disk_that_fails_is_told_to_all_who_wait,
@@ -131,6 +132,16 @@ fn a_batch_is_synced_when_its_time_is_over() -> u64 {
         batch(&log);
         wait_until_durable(&log, 2);
         other.join().unwrap();
+    })
+}
+
+fn a_batch_whose_first_record_another_sync_covers_is_synced_as_well() -> u64 {
+    check(Time::Passes, Some(2), || {
+        let log = Log::open((Duration::from_secs(1), u64::MAX));
+        let others = [with(&log, batch), with(&log, batch)];
+        let _ = log.committer().sync(u64::MAX);
+        wait_until_durable(&log, 2);
+        others.into_iter().for_each(|it| it.join().unwrap());
     })
 }
 
