@@ -8,7 +8,7 @@
 //!   A sector is 512 bytes unless [`SimDisk::set_sector`] makes it smaller. A sector is written whole or not at all, and
 //!   bytes of a sector that a write did not name are never harmed.
 //! - A barrier returns at once and makes nothing durable. At a power cut, where any program behind a barrier is there in whole or in
-//!   part, every write before it is there in whole. Erases do not wait for it: one behind a barrier may be there although a write before it is not.
+//!   part, every write before it is there in whole. In every 17th program, the disk is through with the oldest barrier: what is before it is durable. Erases do not wait for it: one behind a barrier may be there although a write before it is not.
 //! - A program or erase that fails has had any of those effects all the same, and reads see them. A sync that fails made
 //!   nothing durable and forgets nothing: a later sync may still succeed. A barrier that fails has returned before: every program and sync
 //!   from then on fails, and nothing behind it reaches the disk.
@@ -24,6 +24,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that a disk writes whole or not at all.
 pub const SECTOR: usize = 512;
+
+/// In one of so many programs the disk is through with the oldest barrier.
+const BARRIER_ENDS: u64 = 17;
 
 /// What the engine may ask of a medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -299,6 +302,24 @@ impl State {
         inside.then_some(size(slot) * segment + size(position)).ok_or(SimError::OutOfRange)
     }
 
+    /// The disk is through with the oldest barrier.
+    fn end_barrier(&mut self) {
+        if self.barriers == 0 || self.lies || self.broken {
+            return;
+        }
+        self.barriers -= 1;
+        let Self { unsynced, durable, .. } = self;
+        unsynced.retain_mut(|write| {
+            if write.after == 0 {
+                apply(durable, write);
+                return false;
+            }
+            write.after -= 1;
+            write.behind = write.behind.saturating_sub(1);
+            true
+        });
+    }
+
     fn fault(&self, op: Op, call: u64) -> Option<FaultKind> {
         self.faults.iter().find(|fault| fault.op == op && fault.call == call).map(|f| f.kind)
     }
@@ -377,7 +398,11 @@ impl Medium for SimDisk {
         let (call, hit) = (state.counters.programs, state.power_goes());
         state.counters.programs += 1;
         state.counters.bytes_programmed += u64::try_from(bytes.len()).unwrap_or(0);
-        state.write(Op::Program, call, hit, at, bytes.to_vec())
+        state.write(Op::Program, call, hit, at, bytes.to_vec())?;
+        if call % BARRIER_ENDS == 0 {
+            state.end_barrier();
+        }
+        Ok(())
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), SimError> {

@@ -1,7 +1,7 @@
 //! The crash campaign: random work, the power cut in every call that changes the medium, and again during recovery.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use edgelog_core::{Log, LogId, MountError};
+use edgelog_core::{Class, Event, FullPolicy, Log, LogId, MountError};
 use edgelog_sim::oracle::mount_and_judge;
 use edgelog_sim::{Answer, Fault, FaultKind, Op, Request, Rng, Session, SimDisk, Stop, check};
 
@@ -202,4 +202,26 @@ fn many_mounts_without_an_append_write_nothing() {
     let after = disk.counters();
     assert_eq!((after.programs, after.erases), (before.programs, before.erases));
     assert_eq!(disk.image(), image);
+}
+
+/// The oldest segment goes when the ring turns, and of two segments the newest is then all that there is: its header must be there first.
+#[test]
+fn a_ring_that_turns_while_its_barriers_are_pending_is_a_log_after_every_cut() {
+    for length in 20..120 {
+        let disk = SimDisk::new(1024, 2);
+        let mut log = Log::create(disk.clone(), vec![0; 512], id(length), 1).unwrap();
+        log.set_full_policy(FullPolicy::DropOldest);
+        let topic = log.topic("t").unwrap();
+        let payload = vec![7; usize::try_from(length).unwrap()];
+        for record in 0..60 {
+            let event = Event { topic, class: Class::Normal, key: None, payload: &payload };
+            log.append(&event, 1).unwrap();
+            for seed in 0..6 {
+                let after = Log::mount(disk.cut(seed), vec![0; 512]);
+                let name = format!("length {length}, record {record}, seed {seed}");
+                let visible = after.unwrap_or_else(|error| panic!("{name}: {error}")).visible();
+                assert!(visible >= log.durable(), "{name}: {visible}");
+            }
+        }
+    }
 }

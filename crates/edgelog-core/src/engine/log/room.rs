@@ -335,9 +335,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let slot = self.ring.geometry.slot(header.generation);
         let bytes = self.buffer.as_ref().get(..to_usize(length)).unwrap_or_default();
         self.medium.program(slot, 0, bytes).await?;
-        self.founded = false;
         if self.opened && header.refused == 0 {
             self.bar().await?;
+            // Only now: what the medium was past before was another barrier.
+            self.founded = self.barred.is_none();
         } else {
             // It gives this mount's epoch, or offsets: no cut may take them back and have them given again.
             self.synced = false;
