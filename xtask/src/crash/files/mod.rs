@@ -2,10 +2,10 @@
 //!
 //! `--host` kills a process, which leaves every write that it made. Here each call that the same process makes is written down, with
 //! what it tells of its log in between, and then, at each of these calls, states are built that a disk may hold after a power cut
-//! there (see [`disk`]). Each is opened, compared with what the process was told until then, appended to, and opened again. Some are
+//! there (see `disk`). Each is opened, compared with what the process was told until then, appended to, and opened again. Some are
 //! lived on from by another process, whose calls are cut in turn: those that open a log after a power cut, or a kill, too.
 //!
-//! Then a [`voyage`] is made again and again, each time with another call that fails: see [`faults`].
+//! Then a `voyage` is made again and again, each time with another call that fails: see `faults`.
 //!
 //! CrashMonkey and ALICE do the like for file systems and whole programs; they are research tools of Linux 4 and Python 2. dm-log-writes
 //! needs root and a kernel with its target, and cuts between flushes only. So this is 200 lines of C, and the model of a disk.
