@@ -261,6 +261,11 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     pub(super) async fn roll(&mut self, time: u64) -> Result<(), AppendError<M::Error>> {
         let generation = self.ring.newest.generation + 1;
         if generation > GENERATION_MAX || !self.next_is_free().await? {
+            self.pass_barrier();
+            if self.barred.is_some() {
+                // What is held up by it cannot be committed yet, and if it has failed, that is what is to be told.
+                self.flush().await?;
+            }
             return Err(AppendError::Full);
         }
         self.found().await?;
