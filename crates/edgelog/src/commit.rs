@@ -119,10 +119,13 @@ impl Committer {
 
     /// The error as it is to be told: what ended the log, and what is known to be durable, if it is the end of it.
     pub(crate) fn explained(&self, engine: &Engine, error: AppendError) -> AppendError {
-        if !engine.is_poisoned() {
-            return error;
-        }
+        let failed = engine.medium().check().err();
         let cause = match &error {
+            // What failed in the background ends the log, also where the engine has not met it: one that is full asks nothing of its files.
+            AppendError::Full | AppendError::Medium(_) if let Some(failed) = failed => {
+                Some(self.cause.get_or_init(|| failed.ending(engine.durable())))
+            }
+            _ if !engine.is_poisoned() => None,
             AppendError::Medium(now) => {
                 Some(self.cause.get_or_init(|| now.clone().ending(engine.durable())))
             }

@@ -210,6 +210,22 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_is_full_tells_what_failed_in_the_background() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::new().segment_bytes(4096).budget_bytes(4 * 4096);
+        let log = options.batch(LONG, u64::MAX).open(folder.path()).unwrap();
+        let fill = || log.append("t", &Event::new(&[7; 1000]));
+        let full = (0..100).find_map(|_| fill().err()).unwrap();
+        assert!(matches!(full, AppendError::Full), "{full}");
+        let durable = log.sync().unwrap();
+        break_disk(&log);
+        let underway = log.engine().medium_mut().hand_over().unwrap();
+        underway.run().unwrap_err();
+        let told = fill().unwrap_err();
+        assert!(is_told(&told, durable), "{told}");
+    }
+
+    #[test]
     fn one_that_waits_and_is_dropped_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let log = open(folder.path());

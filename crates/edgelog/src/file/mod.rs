@@ -199,6 +199,11 @@ impl FileMedium {
         Ok(Underway { ticket, ..underway })
     }
 
+    /// Fails when a write or sync has failed, also in the background. Costs next to nothing otherwise.
+    pub(crate) fn check(&self) -> Result<(), FileError> {
+        self.outbox.check()
+    }
+
     /// The next write or sync will fail.
     #[cfg(test)]
     pub(crate) fn fail(&self, failure: &FileError) {
