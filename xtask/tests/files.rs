@@ -36,10 +36,3 @@ fn a_call_that_fails_and_tells_nobody_is_found() {
     let said = planted("lost-call", ["--states", "0", "--faults", "200"]);
     assert!(said.contains("voyage"), "{said}");
 }
-
-#[test]
-#[ignore = "shows a known limit: docs/DESIGN.md"]
-fn a_log_that_goes_on_after_a_failed_sync_keeps_what_it_promises_then() {
-    let (is_good, said) = run("forgetful-sync", ["--states", "0", "--faults", "600"]);
-    assert!(is_good, "{said}");
-}

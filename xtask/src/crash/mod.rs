@@ -105,8 +105,6 @@ pub enum Bug {
     EarlyBatch,
     /// With --files: calls that are to fail do nothing, and tell that all is well
     LostCall,
-    /// With --files: a sync that fails takes what it was to keep for written, as Linux does; a known limit
-    ForgetfulSync,
     /// With --host: a thread leaves out one of its records now and then
     SkippedNumber,
     /// With --host: cursors are told as durable before they are committed
@@ -126,8 +124,7 @@ impl Bug {
             | Self::EarlyBatch
             | Self::LostCall
             | Self::SkippedNumber
-            | Self::EarlyCommit
-            | Self::ForgetfulSync => None,
+            | Self::EarlyCommit => None,
         }
     }
 }
@@ -139,7 +136,7 @@ impl Bug {
 /// A promise was broken; the reproducing cases, or the seed, are printed.
 pub fn run(arguments: &CrashArguments) -> Result<()> {
     if arguments.files {
-        let bugs = [Bug::LyingSync, Bug::EarlyAck, Bug::LostCall, Bug::ForgetfulSync];
+        let bugs = [Bug::LyingSync, Bug::EarlyAck, Bug::LostCall];
         ensure!(
             arguments.plant.is_none_or(|bug| bugs.contains(&bug)),
             "this bug is not one of file calls: leave out --files"

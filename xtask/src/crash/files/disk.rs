@@ -13,9 +13,8 @@
 //!
 //! **Kept**: everything that a sync covered which began after it and ended before the cut.
 //!
-//! A sync that failed keeps nothing. Whether a later one that ends well keeps what it was to keep is asked of [`Habits::forgets`]: if so,
-//! what was written before it is no longer dirty, as on Linux with ext4 and XFS, so nothing writes it again unless its page is written to once
-//! more, and reads see it until the power goes. That the log does not stand this is a known limit (docs/DESIGN.md).
+//! A sync that failed keeps nothing, and neither does a later one that ends well: what was written before it is no longer dirty, as on Linux
+//! with ext4 and XFS, so nothing writes it again unless its page is written to once more, and reads see it until the power goes.
 //!
 //! Not modelled: sectors that a cut leaves unreadable, drives that lie about a flush (but for the planted bug), rot.
 
@@ -47,11 +46,9 @@ pub(super) struct Disk {
     habits: Habits,
 }
 
-/// What not every disk and file system does.
+/// What no disk or file system is to do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Habits {
-    /// A sync that failed takes what it was to keep for written.
-    pub(super) forgets: bool,
     /// The planted bug: syncs make nothing durable.
     pub(super) lies: bool,
 }
@@ -159,7 +156,7 @@ impl Disk {
                     self.syncs.remove(thread).context("a sync that ends has begun")?;
                 match node {
                     _ if self.habits.lies => {}
-                    Some(node) => self.nodes[node].synced(covered, *is_ok, self.habits.forgets),
+                    Some(node) => self.nodes[node].synced(covered, *is_ok),
                     None if *is_ok => {
                         let count = covered.saturating_sub(self.named_before);
                         self.renamed
@@ -254,11 +251,11 @@ impl Node {
     }
 
     /// A sync ended that covers changes up to this number.
-    fn synced(&mut self, covered: usize, is_ok: bool, forgets: bool) {
+    fn synced(&mut self, covered: usize, is_ok: bool) {
         let count = covered.saturating_sub(self.before).min(self.changes.len());
         if !is_ok {
             let given_up = self.changes.iter_mut().take(count);
-            given_up.for_each(|change| change.is_given_up = forgets);
+            given_up.for_each(|change| change.is_given_up = true);
             return;
         }
         // A page that was written to since is written as a whole, with what was given up before.

@@ -58,8 +58,8 @@ pub(super) fn run(
 ) -> Result<Figures> {
     let figures = Figures::default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (forgets, loses) = (plant == Some(Bug::ForgetfulSync), plant == Some(Bug::LostCall));
-    let campaign = Campaign { shim, figures: &figures, faults, forgets, loses, verify };
+    let loses = plant == Some(Bug::LostCall);
+    let campaign = Campaign { shim, figures: &figures, faults, loses, verify };
     let ends: Vec<Result<()>> = std::thread::scope(|scope| {
         let campaign = &campaign;
         let parts: Vec<_> = (0..threads)
@@ -77,8 +77,6 @@ struct Campaign<'c> {
     figures: &'c Figures,
     /// So many are enough.
     faults: u64,
-    /// A failed sync forgets.
-    forgets: bool,
     /// The planted bug: what fails is lost in silence.
     loses: bool,
     /// The command, to look at logs.
@@ -152,7 +150,7 @@ impl Campaign<'_> {
         let lines = told(&life.events)?;
         told_well(folder, fault, lines.iter().map(|(_, line)| line))?;
         let mut judge = Judge::default();
-        let disk = Disk::of(&Files::new(), Habits { forgets: self.forgets, lies: false });
+        let disk = Disk::of(&Files::new(), Habits::default());
         let (power, options) = (Power { disk, ..Power::default() }, options(voyage));
         let cuts = Cuts {
             lines,

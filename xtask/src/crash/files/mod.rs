@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &CrashArguments) -> Result<()> {
     let (mut random, started) = (Random(seed), Instant::now());
     let mut figures = Figures::default();
     while figures.states < states {
-        let habits = Habits { forgets: false, lies: plant == Some(Bug::LyingSync) };
+        let habits = Habits { lies: plant == Some(Bug::LyingSync) };
         let disk = Disk::of(&Files::new(), habits);
         let mut power = Power { disk, ..Power::default() };
         for life in 0..LIVES_A_LOG {

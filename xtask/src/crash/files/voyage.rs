@@ -250,7 +250,11 @@ impl Ship {
     fn commit(&mut self, random: &mut Random) -> Result<(), Trouble> {
         let cursor = match self.cursor {
             Some(cursor) => cursor,
-            None => *self.cursor.insert(self.log.cursor(&cursor_name(CURSOR), 0)?),
+            None => {
+                let name = cursor_name(CURSOR);
+                let cursor = self.dropping_if_full(|log| log.cursor(&name, 0))?;
+                *self.cursor.insert(cursor)
+            }
         };
         let at = self.log.cursor_state(cursor).context("the cursor is gone")?.offset;
         let mut reader = self.log.reader(Start::Offset(at))?;
@@ -261,7 +265,7 @@ impl Ship {
         }
         let offset = reader.offset();
         tell(&Line::Committing { cursor: CURSOR, offset });
-        self.log.commit(cursor, offset)?;
+        self.dropping_if_full(|log| log.commit(cursor, offset))?;
         let offset = self.log.cursor_state(cursor).context("the cursor is gone")?.offset;
         let durable = self.log.sync()?;
         if offset > durable {
@@ -270,6 +274,20 @@ impl Ship {
         tell(&Line::Committed { cursor: CURSOR, offset });
         self.acked(durable);
         Ok(())
+    }
+
+    /// A log that dropped its oldest and then must refuse may have left no room for cursors: the device drops once more.
+    fn dropping_if_full<T>(
+        &self,
+        mut call: impl FnMut(&Log) -> Result<T, AppendError>,
+    ) -> Result<T, AppendError> {
+        match call(&self.log) {
+            Err(AppendError::Full) => {
+                self.log.set_full_policy(FullPolicy::DropOldest);
+                call(&self.log)
+            }
+            done => done,
+        }
     }
 
     /// Everything below is durable.
