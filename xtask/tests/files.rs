@@ -16,7 +16,8 @@ fn run(bug: &str, much: [&str; 4]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(["crash", "--files", "--seed", "3", "--plant", bug]).args(much);
     let output = command.env("TMPDIR", kept.path()).output().unwrap();
-    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
 }
 
 #[test]
