@@ -130,7 +130,10 @@ impl<const N: usize> BackReader<N> {
             }
         }
         let ended = at.place.generation > last;
-        let is_there = at.reason != GapReason::Evicted;
+        // The oldest goes first: where this one is still there, a later one in the walk has only lost its header.
+        let start = Place::start_of(&header, &ring.geometry);
+        let is_there =
+            at.reason != GapReason::Evicted || is_still_there(medium, ring, &start).await?;
         Ok(is_there.then_some(if ended { end } else { self.offset }))
     }
 }
