@@ -95,6 +95,20 @@ fn retention_waits_for_the_cursors_that_the_policy_counts() {
     assert_eq!(records + gap.unwrap().count(), 61);
 }
 
+/// The offset behind what was met at `next`, and how many records are gone by then.
+fn behind(item: Item<'_>, next: u64, gone: u64) -> (u64, u64) {
+    match item {
+        Item::Record(record) => {
+            assert_eq!(record.identity.offset, next);
+            (next + 1, gone)
+        }
+        Item::Gap(gap) => {
+            assert_eq!((gap.from, gap.reason), (next, GapReason::Evicted));
+            (gap.to, gone + gap.count())
+        }
+    }
+}
+
 #[test]
 fn readers_and_views_that_are_behind_meet_a_gap_and_go_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -112,30 +126,12 @@ fn readers_and_views_that_are_behind_meet_a_gap_and_go_on() {
     let (mut next, mut gone) = (1, 0);
     view.refresh().unwrap();
     while let Some(item) = view.next().unwrap() {
-        match item {
-            Item::Record(record) => {
-                assert_eq!(record.identity.offset, next);
-                next += 1;
-            }
-            Item::Gap(gap) => {
-                assert_eq!((gap.from, gap.reason), (next, GapReason::Evicted));
-                (next, gone) = (gap.to, gone + gap.count());
-            }
-        }
+        (next, gone) = behind(item, next, gone);
     }
     assert!(next == 306 && gone > 280, "{next}, {gone} gone");
     (next, gone) = (1, 0);
     while let Some(item) = reader.next().unwrap() {
-        match item {
-            Item::Record(record) => {
-                assert_eq!(record.identity.offset, next);
-                next += 1;
-            }
-            Item::Gap(gap) => {
-                assert_eq!((gap.from, gap.reason), (next, GapReason::Evicted));
-                (next, gone) = (gap.to, gone + gap.count());
-            }
-        }
+        (next, gone) = behind(item, next, gone);
     }
     // What was appended last it has out of memory, also where the files are gone.
     assert!(next == 306 && gone > 0, "{next}, {gone} gone");
