@@ -217,6 +217,29 @@ mod tests {
         drop(two);
         assert!(!kept(visible - 1), "the last reader is gone");
     }
+
+    #[test]
+    fn a_reader_is_lent_many_blocks_at_once_and_not_too_many_and_told_where_memory_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Options::new().budget_bytes(64 << 20).open(folder.path()).unwrap();
+        let _reader = log.reader(Start::Latest).unwrap();
+        for _ in 0..20_000 {
+            log.append("t", &Event::new(&[7; 1000])).unwrap();
+        }
+        let (recent, mut held) = (log.recent(), Held::default());
+        let oldest = recent.next_above(0).unwrap();
+        assert!(!recent.find(oldest - 1, &mut held) && recent.find(oldest, &mut held));
+        let mut offset = oldest;
+        while held.has(offset) || held.go_on(offset) {
+            offset += 1;
+        }
+        let bytes = (offset - oldest) * 1000;
+        assert!(bytes <= LENT_MAX as u64 && bytes > LENT_MAX as u64 / 4 * 3, "{bytes} bytes");
+        // The newest are copied from the block that is being filled.
+        assert!(recent.find(recent.visible() - 1, &mut held));
+        assert_eq!(recent.next_above(recent.visible()), None);
+    }
+
     #[test]
     fn large_records_are_kept_too_and_no_more_bytes_for_them() {
         let folder = tempfile::tempdir().unwrap();
