@@ -96,7 +96,7 @@ fn a_reader_that_falls_behind_what_is_in_memory_misses_nothing() {
     let log = open(folder.path());
     let mut readers: Vec<_> = (0..4).map(|_| log.reader(Start::Earliest).unwrap()).collect();
     let mut read = [0; 4];
-    // 20 MiB, of which some four are in memory. The readers are between nought and 16 MiB behind.
+    // 20 MiB, of which some eight are in memory. The readers are between nought and 16 MiB behind.
     for n in 0..20_000 {
         append(&log, n, 1000);
         for (at, reader) in readers.iter_mut().enumerate() {
