@@ -17,13 +17,12 @@ impl FileMedium {
     pub(super) fn replace(&mut self, slot: u32) -> Result<bool, FileError> {
         let path = self.files.path(slot);
         let (log, erased) = (self.log.get().copied(), self.geometry.erased());
-        let own = match self.files.get(slot)?.map(|open| Arc::clone(&open.file)) {
+        let own = match self.own_file(slot)? {
             Some(file) if owns(&file, log, erased, &path)? => Some(file),
-            Some(_) => {
+            _ => {
                 self.set_foreign_aside(&path)?;
                 None
             }
-            None => None,
         };
         let is_new = own.is_none() && !self.is_claimed(slot);
         if is_new {
@@ -141,14 +140,13 @@ impl FileMedium {
         }
         let log = self.log.get().copied();
         let erased = self.geometry.erased();
-        match self.files.get(slot)? {
-            Some(open) if owns(&open.file, log, erased, &path)? => {
-                let length = length(&open.file, &path)?;
+        match self.own_file(slot)? {
+            Some(file) if owns(&file, log, erased, &path)? => {
+                let length = length(&file, &path)?;
                 fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
                 self.uncount(length);
             }
-            Some(_) => self.set_foreign_aside(&path)?,
-            None => {}
+            _ => self.set_foreign_aside(&path)?,
         }
         self.files.forget(slot);
         // Also when it was gone already: its removal may have been what could not be made durable.
@@ -186,15 +184,28 @@ impl FileMedium {
         }
     }
 
-    /// A file that is no segment of ours is somebody's data: it is moved aside, never overwritten.
+    /// The slot's file; none where it has none, or a folder, say, has its name.
+    pub(super) fn own_file(&mut self, slot: u32) -> Result<Option<Arc<File>>, FileError> {
+        match self.files.get(slot) {
+            Ok(open) => Ok(open.map(|open| Arc::clone(&open.file))),
+            Err(error) if error.is_no_file() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What has a segment's name, if anything has, and is none of ours is somebody's: it is moved aside, never overwritten.
     pub(super) fn set_foreign_aside(&self, path: &Path) -> Result<(), FileError> {
-        let bytes = fs::metadata(path).map_err(|error| FileError::new("look at", path, error))?;
+        let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
+        if !is_there(path) {
+            return Ok(());
+        }
+        let counted = fs::metadata(path).ok().filter(fs::Metadata::is_file);
         let free = (0..u32::MAX)
             .map(|n| path.with_extension(format!("foreign-{n}")))
-            .find(|aside| !aside.exists())
+            .find(|aside| !is_there(aside))
             .unwrap_or_else(|| path.with_extension("foreign"));
         fs::rename(path, &free).map_err(|error| FileError::new("move aside", path, error))?;
-        self.uncount(bytes.len());
+        self.uncount(counted.map_or(0, |about| about.len()));
         Ok(())
     }
 }

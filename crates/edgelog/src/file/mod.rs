@@ -153,6 +153,17 @@ impl FileMedium {
 
     /// Fills `bytes` from the slot's file, whichever it has; without one they are erased.
     fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
+        match self.read_either(slot, position, bytes) {
+            // What the segment held is gone, and it is not known to be unused: damage.
+            Err(error) if error.is_no_file() => {
+                bytes.fill(!self.geometry.erased());
+                Ok(())
+            }
+            read => read,
+        }
+    }
+
+    fn read_either(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         let erased = self.geometry.erased();
         for _ in 0..LOOKS {
             if !self.packed.is_open(slot)
@@ -342,7 +353,7 @@ impl Medium for FileMedium {
 
     fn claim(&mut self, slot: u32) -> Result<bool, FileError> {
         // A file that is there is used again.
-        Ok(self.files.get(slot)?.is_some() || self.make_claimed(slot)?)
+        Ok(self.own_file(slot)?.is_some() || self.make_claimed(slot)?)
     }
 
     fn likely_slot(&self) -> u32 {
