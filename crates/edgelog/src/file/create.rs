@@ -2,6 +2,7 @@
 
 use super::FileMedium;
 use super::ahead::read_full;
+use super::outbox::folder;
 use super::packed::{is_owned, packed_path};
 use super::space::erase;
 use crate::error::FileError;
@@ -154,9 +155,7 @@ impl FileMedium {
     }
 
     fn sync_directory(&self) -> Result<(), FileError> {
-        File::open(self.files.directory())
-            .and_then(|directory| directory.sync_all())
-            .map_err(|error| FileError::new("sync the folder", self.files.directory(), error))
+        folder(self.files.directory())?.sync()
     }
 
     /// Where several logs share their space: takes what another segment needs, which a [claim](edgelog_core::Medium::claim) kept as a rule.
