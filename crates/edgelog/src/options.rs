@@ -150,7 +150,7 @@ impl Options {
     /// about 0.45 times as many records in the same time (a sensor's readings of 30 bytes, `cargo xtask bench rest`), and keeps some 300 KB more.
     /// Looking for an offset or a time costs one block for each segment that is looked at. A flipped bit on the
     /// disk takes the records of its block, not one record; they are a gap, as all damage is. In the first block of the oldest segment it
-    /// takes that segment, because nothing else says where it begins; readers then see it as given up.
+    /// takes that segment, because nothing else says where it begins.
     ///
     /// **What it saves.** Those readings take 0.35 of their space. The [budget](Self::budget_bytes) and [`retain_bytes`](Self::retain_bytes) count plain bytes: a log by itself holds as much
     /// as before in less space on the disk. A [`Store`](crate::Store)'s budget counts what the files take: logs in it hold
