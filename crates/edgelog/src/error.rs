@@ -50,9 +50,9 @@ impl FileError {
         matches!(self.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
-    /// Whether something stands there that is no file.
-    pub(crate) fn is_no_file(&self) -> bool {
-        is_no_file(&self.source)
+    /// The operating system's error.
+    pub(crate) fn io(&self) -> &io::Error {
+        &self.source
     }
 
     fn advice(&self) -> &'static str {
@@ -76,12 +76,6 @@ impl FileError {
             _ => "",
         }
     }
-}
-
-/// Whether the name is that of a folder, or of a link that leads nowhere for ever.
-pub(crate) fn is_no_file(error: &io::Error) -> bool {
-    let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    is_loop || error.kind() == io::ErrorKind::IsADirectory
 }
 
 impl fmt::Display for FileError {

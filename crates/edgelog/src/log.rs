@@ -371,7 +371,7 @@ impl Log {
                     // Room is made with one log's lock at a time.
                     drop(engine);
                     let made = match (is_budget_full, is_disk_full) {
-                        (true, _) => member.make_room(bytes),
+                        (true, _) => member.make_room(bytes, given),
                         (false, true) => member.give_up_one(given),
                         (false, false) => Ok(false),
                     };

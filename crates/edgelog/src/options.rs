@@ -252,7 +252,7 @@ impl Options {
             member.share().set_files(stored_bytes(directory)?);
             medium = medium.sharing(member.share().clone());
             let segment = u64::from(geometry.segment_size());
-            if stored.is_none() && !member.make_room(segment).unwrap_or(false) {
+            if stored.is_none() && !member.claim(segment).unwrap_or(false) {
                 return Err(OpenError::Full(directory.to_owned()));
             }
         }

@@ -2,6 +2,7 @@
 
 use super::FileMedium;
 use super::ahead::read_full;
+use super::open::is_no_file;
 use super::outbox::folder;
 use super::packed::{is_owned, packed_path};
 use super::space::erase;
@@ -187,7 +188,7 @@ impl FileMedium {
     pub(super) fn own_file(&mut self, slot: u32) -> Result<Option<Arc<File>>, FileError> {
         match self.files.get(slot) {
             Ok(open) => Ok(open.map(|open| Arc::clone(&open.file))),
-            Err(error) if error.is_no_file() => Ok(None),
+            Err(error) if is_no_file(error.io()) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -26,7 +26,7 @@ use crate::maps::Maps;
 use crate::store::Share;
 use ahead::ReadAhead;
 use edgelog_core::{Geometry, LogId, Medium};
-use open::Files;
+use open::{Files, is_no_file};
 use outbox::{Job, Outbox, Ticket};
 use packed::{LOOKS, PackedFiles, to_be_mapped};
 use space::Settled;
@@ -155,7 +155,7 @@ impl FileMedium {
     fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         match self.read_either(slot, position, bytes) {
             // What the segment held is gone, and it is not known to be unused: damage.
-            Err(error) if error.is_no_file() => {
+            Err(error) if is_no_file(error.io()) => {
                 bytes.fill(!self.geometry.erased());
                 Ok(())
             }

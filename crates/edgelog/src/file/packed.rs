@@ -9,6 +9,7 @@
 use super::FileMedium;
 use super::ahead::read_full;
 use super::create::owns;
+use super::open::is_no_file;
 use super::stored::{files_with, segment_name, slot_of};
 #[cfg(feature = "zstd")]
 use super::{Access, Packing};
@@ -155,7 +156,7 @@ impl FileMedium {
         match opened.and_then(|file| file.map(|file| self.owns_packed(file, &path)).transpose()) {
             Ok(None) => return Ok(false),
             Ok(Some(true)) => {}
-            Err(error) if !error.is_no_file() => return Err(error),
+            Err(error) if !is_no_file(error.io()) => return Err(error),
             // What is not ours is somebody's data, as with plain files.
             Ok(Some(false)) | Err(_) => {
                 self.set_foreign_aside(&path)?;
@@ -215,7 +216,7 @@ impl FileMedium {
             match owned {
                 Ok(true) => _ = self.remove_packed(slot)?,
                 Ok(false) => {}
-                Err(error) if error.is_no_file() => {}
+                Err(error) if is_no_file(error.io()) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -2,12 +2,13 @@
 
 use super::FileMedium;
 use super::ahead::read_full;
+use super::open::is_no_file;
 use super::packed::unfinished_path;
 use super::space::fill;
 use super::spare::{REPLACED_NAME, SPARE_NAME};
 use super::stored::{files_with, segment_paths, slot_of};
 use super::tail::WRITE_LEN;
-use crate::error::{FileError, is_no_file};
+use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
 use std::fs::{self, File, OpenOptions};
 use std::io;

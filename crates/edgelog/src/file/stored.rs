@@ -1,8 +1,9 @@
 //! What a directory holds, told before anything is opened.
 
+use super::open::is_no_file;
 use super::packed::{head_of, packed_paths};
 use super::spare::{REPLACED_NAME, SPARE_NAME};
-use crate::error::{FileError, OpenError, is_no_file};
+use crate::error::{FileError, OpenError};
 use crate::image::{is_blank, other_version};
 use crate::store::store_at;
 use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, MountError, SEGMENT_MAGIC, stored_header};

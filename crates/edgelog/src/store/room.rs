@@ -92,7 +92,7 @@ impl Member {
     /// # Errors
     ///
     /// Something might have gone, and a file could not be removed.
-    pub(crate) fn make_room(&self, bytes: u64) -> Result<bool, AppendError> {
+    pub(crate) fn claim(&self, bytes: u64) -> Result<bool, AppendError> {
         self.give_up_until(|| self.share.claim(bytes))
     }
 
@@ -101,8 +101,12 @@ impl Member {
         self.store.rooms.given.load(Ordering::Relaxed)
     }
 
-    /// Gives one up, where the disk has no space although the budget has; none where somebody did since there were `before`. Otherwise as
-    /// [`make_room`](Self::make_room).
+    /// As [`claim`](Self::claim), unless something was given up since there were `before`: it may have been for the same segment, so try again.
+    pub(crate) fn make_room(&self, bytes: u64, before: u64) -> Result<bool, AppendError> {
+        self.give_up_until(|| self.given_up() != before || self.share.claim(bytes))
+    }
+
+    /// The same where the disk has no space although the budget has: gives up one.
     pub(crate) fn give_up_one(&self, before: u64) -> Result<bool, AppendError> {
         self.give_up_until(|| self.given_up() != before)
     }
