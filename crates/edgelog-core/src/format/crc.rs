@@ -81,6 +81,15 @@ impl Crc {
         self.finish_frame(epoch, offset) == stored
     }
 
+    /// What the CRC of a frame must be behind its own bytes so that it is `stored` in the end. It needs none of these bytes: a processor
+    /// finds it while it still takes them in.
+    #[inline]
+    pub(crate) fn of_unbound_frame(epoch: u32, offset: u64, stored: u32) -> Self {
+        let (lower, upper) = halves(offset);
+        let behind_epoch = back_4_bytes(back_4_bytes(!stored) ^ upper) ^ lower;
+        Self(!(back_4_bytes(behind_epoch) ^ epoch))
+    }
+
     /// The only offset with the upper half of `near` with which a frame of `epoch` has the CRC `stored`: a CRC of four bytes can be
     /// turned round. It says nothing by itself; the frame is verified when this is an offset that it can have.
     pub(crate) fn offset_of_frame(&self, epoch: u32, near: u64, stored: u32) -> u64 {
@@ -92,11 +101,8 @@ impl Crc {
     }
 
     /// The only epoch with which a frame of `offset` has the CRC `stored`. It says as little by itself.
-    #[inline]
     pub(crate) fn epoch_of_frame(&self, offset: u64, stored: u32) -> u32 {
-        let (lower, upper) = halves(offset);
-        let behind_epoch = back_4_bytes(back_4_bytes(!stored) ^ upper) ^ lower;
-        back_4_bytes(behind_epoch) ^ !self.finish()
+        Self::of_unbound_frame(0, offset, stored).finish() ^ self.finish()
     }
 
     pub(crate) const fn finish(self) -> u32 {
@@ -114,22 +120,53 @@ const fn halves(offset: u64) -> (u32, u32) {
 #[cfg(feature = "hardware-crc")]
 #[inline]
 fn on_4_bytes(register: u32) -> u32 {
-    /// By each of the register's bytes, the lowest first. 4 KiB, and only for hosts.
-    #[expect(clippy::indexing_slicing, reason = "it is done while this is compiled")]
-    static ON_4_BYTES: [[u32; 256]; 4] = {
-        let mut tables = [[0; 256]; 4];
-        let mut byte = 0;
-        while byte < 4 {
-            let mut value = 0;
-            while value < 256 {
-                tables[byte][value as usize] = on_bits(value << (8 * byte), 32);
-                value += 1;
-            }
-            byte += 1;
+    static ON: ByByte = by_byte(Way::On);
+    sum_by_byte(&ON, register)
+}
+
+/// What the CRC register held before it took four zero bytes in.
+#[cfg(feature = "hardware-crc")]
+#[inline]
+fn back_4_bytes(register: u32) -> u32 {
+    static BACK: ByByte = by_byte(Way::Back);
+    sum_by_byte(&BACK, register)
+}
+
+/// What becomes of a register, by each of its bytes, the lowest first: the sum. 4 KiB, and only for hosts.
+#[cfg(feature = "hardware-crc")]
+type ByByte = [[u32; 256]; 4];
+
+#[cfg(feature = "hardware-crc")]
+#[derive(Clone, Copy)]
+enum Way {
+    On,
+    Back,
+}
+
+#[cfg(feature = "hardware-crc")]
+#[expect(clippy::indexing_slicing, reason = "it is done while this is compiled")]
+const fn by_byte(way: Way) -> ByByte {
+    let mut tables = [[0; 256]; 4];
+    let mut byte = 0;
+    while byte < 4 {
+        let mut value = 0;
+        while value < 256 {
+            let register = value << (8 * byte);
+            tables[byte][value as usize] = match way {
+                Way::On => on_bits(register, 32),
+                Way::Back => back_bits(register, 32),
+            };
+            value += 1;
         }
-        tables
-    };
-    let by_byte = ON_4_BYTES.iter().zip(register.to_le_bytes());
+        byte += 1;
+    }
+    tables
+}
+
+#[cfg(feature = "hardware-crc")]
+#[inline]
+fn sum_by_byte(tables: &ByByte, register: u32) -> u32 {
+    let by_byte = tables.iter().zip(register.to_le_bytes());
     by_byte.fold(0, |sum, (table, byte)| sum ^ table.get(usize::from(byte)).copied().unwrap_or(0))
 }
 
@@ -137,29 +174,6 @@ fn on_4_bytes(register: u32) -> u32 {
 #[cfg(not(feature = "hardware-crc"))]
 const fn back_4_bytes(register: u32) -> u32 {
     back_bits(register, 32)
-}
-
-/// What the CRC register held before it took four zero bytes in.
-#[cfg(feature = "hardware-crc")]
-#[inline]
-fn back_4_bytes(mut register: u32) -> u32 {
-    /// By the register's highest byte.
-    #[expect(clippy::indexing_slicing, reason = "it is done while this is compiled")]
-    static BACK_8_BITS: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut highest = 0;
-        while highest < 256 {
-            table[highest as usize] = back_bits(highest << 24, 8);
-            highest += 1;
-        }
-        table
-    };
-    for _ in 0..4 {
-        let [.., highest] = register.to_le_bytes();
-        let highest = BACK_8_BITS.get(usize::from(highest)).copied().unwrap_or(0);
-        register = (register << 8) ^ highest;
-    }
-    register
 }
 
 const POLYNOMIAL: u32 = 0x82F6_3B78;
@@ -222,6 +236,7 @@ mod tests {
             assert_eq!(crc.offset_of_frame(7, offset ^ 0xFFF, stored), offset);
             assert_eq!(crc.epoch_of_frame(offset, stored), 7);
             assert!(crc.is_of_frame(7, offset, stored));
+            assert_eq!(Crc::of_unbound_frame(7, offset, stored), crc);
             assert!(!crc.is_of_frame(8, offset, stored) && !crc.is_of_frame(7, offset + 1, stored));
             assert_ne!(crc.epoch_of_frame(offset + 1, stored), 7);
             assert_ne!(crc.offset_of_frame(8, offset, stored), offset);
