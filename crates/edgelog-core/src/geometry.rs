@@ -71,17 +71,20 @@ impl Geometry {
 
     /// Frames and payloads start at multiples of this: max(8, program word).
     #[must_use]
+    #[inline]
     pub const fn align(&self) -> u32 {
         if self.program_word > 8 { self.program_word } else { 8 }
     }
 
     /// The smallest multiple of [`align`](Self::align) that is not less than `length`; saturates at the top of `u32`.
+    #[inline]
     pub(crate) const fn align_up(&self, length: u32) -> u32 {
         let mask = self.align() - 1;
         length.saturating_add(mask) & !mask
     }
 
     /// The slot of a generation: the remainder by the segment count.
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the upper half is looked at first")]
     pub(crate) const fn slot(&self, generation: u64) -> u32 {
         let count = self.segment_count;

@@ -1,6 +1,6 @@
 //! What a reader meets.
 
-use crate::geometry::Geometry;
+use crate::format::LONG_HEADER_LEN;
 use crate::place::{Frame, Place, to_usize};
 use crate::types::{Class, Gap, Identity, TimeQuality, TopicId};
 
@@ -16,6 +16,9 @@ pub enum Item<'a> {
     /// Records that are gone, counted.
     Gap(Gap),
 }
+
+/// Where a key starts, from the start of the frame: behind its length.
+const KEY_AT: usize = LONG_HEADER_LEN as usize + 1;
 
 /// A verified record, borrowed from the caller's buffer or, read in place, from the medium's memory. The payload is aligned as that is, up to
 /// 8 bytes or the program word.
@@ -39,20 +42,6 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Of a record's frame that `place` has stepped over. Otherwise as [`of`](Self::of).
-    #[inline]
-    pub(crate) fn behind(
-        place: &Place,
-        frame: &Frame,
-        geometry: &Geometry,
-        buffer: &'a [u8],
-    ) -> Result<Self, usize> {
-        // What else a step changes says the same of a frame before it and behind it.
-        let mut record = Self::of(place, frame, geometry, buffer)?;
-        record.identity.offset -= 1;
-        Ok(record)
-    }
-
     /// The same record with its key and payload lent by another: of a copy, say.
     #[must_use]
     pub const fn with_bytes<'b>(&self, key: Option<&'b [u8]>, payload: &'b [u8]) -> Record<'b> {
@@ -60,29 +49,24 @@ impl<'a> Record<'a> {
         Record { identity, topic, class, time_ms, time_quality, key, payload }
     }
 
-    /// Of a frame that stands at `place` and is in `buffer` from its first byte. `Err`: the bytes that the buffer needs to hold it.
+    /// Of a frame that `behind` has just stepped over and that is in `buffer` from its first byte. `Err`: the bytes that the buffer needs
+    /// to hold it.
     #[inline]
-    pub(crate) fn of(
-        place: &Place,
-        frame: &Frame,
-        geometry: &Geometry,
-        buffer: &'a [u8],
-    ) -> Result<Self, usize> {
-        let head_len = to_usize(frame.head_len());
-        let key_at = head_len - to_usize(frame.key_len);
-        let payload_at = to_usize(frame.payload_at(geometry));
-        let payload_end = to_usize(frame.payload_end(geometry));
-        if payload_end > buffer.len() {
+    pub(crate) fn before(behind: &Place, frame: &Frame, buffer: &'a [u8]) -> Result<Self, usize> {
+        let Some(bytes) = buffer.get(..to_usize(frame.payload_end())) else {
             return Err(to_usize(frame.length));
-        }
+        };
+        let key = || bytes.get(KEY_AT..to_usize(frame.head_len)).unwrap_or_default();
+        // What a step changes besides the offset says the same of the frame when it is done.
+        let Place { log, epoch, offset, time, .. } = *behind;
         Ok(Self {
-            identity: Identity { log: place.log, epoch: place.epoch, offset: place.offset },
+            identity: Identity { log, epoch, offset: offset - 1 },
             topic: TopicId(frame.header.topic),
             class: frame.header.class,
-            time_ms: place.time_of(&frame.header),
-            time_quality: place.time_quality(&frame.header),
-            key: frame.header.has_key.then(|| buffer.get(key_at..head_len).unwrap_or_default()),
-            payload: buffer.get(payload_at..payload_end).unwrap_or_default(),
+            time_ms: time,
+            time_quality: behind.time_quality(&frame.header),
+            key: frame.header.has_key.then(key),
+            payload: bytes.get(to_usize(frame.payload_at)..).unwrap_or_default(),
         })
     }
 }

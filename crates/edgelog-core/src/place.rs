@@ -70,6 +70,7 @@ impl Place {
     }
 
     /// What that time is worth.
+    #[inline]
     pub(crate) const fn time_quality(&self, header: &FrameHeader) -> TimeQuality {
         match header.form {
             Form::Short { .. } if !self.exact => TimeQuality::Estimated,
@@ -139,7 +140,10 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) header: FrameHeader,
-    pub(crate) key_len: u32,
+    /// Bytes of header and key.
+    pub(crate) head_len: u32,
+    /// Where the payload starts, from the start of the frame.
+    pub(crate) payload_at: u32,
     pub(crate) position: u32,
     /// Bytes with padding: the next frame starts at `position + length`.
     pub(crate) length: u32,
@@ -154,27 +158,20 @@ impl Frame {
         until: u32,
         geometry: &Geometry,
     ) -> Option<Self> {
-        let key_len = if header.has_key { u32::from(key_len) } else { 0 };
-        let length = header.frame_len(key_len, geometry);
+        let head_len = header.head_len(u32::from(key_len));
+        let payload_at = geometry.align_up(head_len);
+        let length = geometry.align_up(payload_at + header.payload_len);
         let end = position.checked_add(length)?;
-        (end <= until).then_some(Self { header, key_len, position, length })
-    }
-
-    /// Bytes of header and key.
-    pub(crate) const fn head_len(&self) -> u32 {
-        self.header.head_len(self.key_len)
-    }
-
-    /// Where the payload starts, from the start of the frame.
-    pub(crate) const fn payload_at(&self, geometry: &Geometry) -> u32 {
-        self.header.payload_at(self.key_len, geometry)
+        (end <= until).then_some(Self { header, head_len, payload_at, position, length })
     }
 
     /// Where the payload ends, from the start of the frame: what a buffer must hold for it.
-    pub(crate) const fn payload_end(&self, geometry: &Geometry) -> u32 {
-        self.payload_at(geometry) + self.header.payload_len
+    #[inline]
+    pub(crate) const fn payload_end(&self) -> u32 {
+        self.payload_at + self.header.payload_len
     }
 
+    #[inline]
     pub(crate) fn is_epoch(&self) -> bool {
         self.header.is_epoch()
     }
@@ -199,6 +196,7 @@ pub(crate) const fn low_16(offset: u64) -> u16 {
 }
 
 /// Lossless on every platform that can hold a segment in its address space.
+#[inline]
 pub(crate) const fn to_usize(length: u32) -> usize {
     length as usize
 }

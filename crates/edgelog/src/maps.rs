@@ -23,6 +23,18 @@ enum Mapping {
     Refused,
 }
 
+impl Mapping {
+    /// Rarely: most of what is asked for is mapped.
+    #[cold]
+    fn of(map: impl FnOnce() -> io::Result<MappedFile>) -> Self {
+        match map() {
+            Ok(file) => Self::File(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Missing,
+            Err(_) => Self::Refused,
+        }
+    }
+}
+
 /// Segments that are mapped before another one is [looked at](Maps::forget): the one that is read, the next, and some to spare. Beyond
 /// these they are read through a buffer.
 const PLACES: usize = 4;
@@ -34,6 +46,7 @@ impl Maps {
     }
 
     /// The bytes of a slot; no bytes for a file that is missing, and nothing for one that cannot be mapped.
+    #[inline]
     pub(crate) fn get(&self, slot: u32, open: impl FnOnce() -> io::Result<File>) -> Option<&[u8]> {
         self.get_with(slot, || MappedFile::new(open()?, self.segment_size))
     }
@@ -51,17 +64,15 @@ impl Maps {
         })
     }
 
+    #[inline]
     fn get_with(&self, slot: u32, map: impl FnOnce() -> io::Result<MappedFile>) -> Option<&[u8]> {
         // The slot's place, or the first free one.
-        let place = self.mapped.iter().find(|it| it.get().is_none_or(|&(known, _)| known == slot));
-        let (_, mapping) = place?.get_or_init(|| {
-            let mapping = match map() {
-                Ok(file) => Mapping::File(file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Mapping::Missing,
-                Err(_) => Mapping::Refused,
-            };
-            (slot, mapping)
-        });
+        let place =
+            self.mapped.iter().find(|it| it.get().is_none_or(|&(known, _)| known == slot))?;
+        let (_, mapping) = match place.get() {
+            Some(known) => known,
+            None => place.get_or_init(|| (slot, Mapping::of(map))),
+        };
         match mapping {
             Mapping::File(file) => Some(file.bytes()),
             Mapping::Missing => Some(&[]),

@@ -81,6 +81,7 @@ impl Medium for Source {
         }
     }
 
+    #[inline]
     fn mapped(&self, slot: u32) -> Option<&[u8]> {
         match self {
             Self::Folder(medium) => medium.mapped(slot),

@@ -53,6 +53,11 @@ impl View {
     ///
     /// The file system failed; the view stays where it was.
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "an item that goes through memory takes longer than all else besides its CRC"
+    )]
     pub fn next(&mut self) -> Result<Option<Item<'_>>, ReadError> {
         self.inner.read_in_place(&mut self.place, &mut self.buffer)
     }

@@ -78,7 +78,9 @@ impl<const N: usize> BackReader<N> {
         }
         match frame_into(medium, &place, ring.until(place.generation), buffer).await? {
             Some(frame) => {
-                let record = Record::of(&place, &frame, &ring.geometry, buffer)
+                let mut behind = place;
+                behind.pass(&frame);
+                let record = Record::before(&behind, &frame, buffer)
                     .map_err(|needed| ReadError::BufferTooSmall { needed })?;
                 self.places.pop_back();
                 self.offset = place.offset;

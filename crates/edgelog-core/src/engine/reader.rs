@@ -103,6 +103,11 @@ impl Reader {
     /// # Errors
     ///
     /// [`ReadError`]; the reader stays where it was.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "an item that goes through memory takes longer than all else besides its CRC"
+    )]
     pub async fn read_in_place<'m, M: Medium>(
         &mut self,
         medium: &'m mut M,
@@ -121,10 +126,15 @@ impl Reader {
         buffer: &'b mut [u8],
     ) -> Result<Option<Item<'b>>, ReadError<M::Error>> {
         let Some(found) = self.find(medium, ring, limit, buffer).await? else { return Ok(None) };
-        self.item(found, &ring.geometry, buffer).map(Some)
+        self.item(found, buffer).map(Some)
     }
 
     /// As [`next`](Self::next), out of the medium's own memory where it is mapped.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "an item that goes through memory takes longer than all else besides its CRC"
+    )]
     pub(crate) async fn next_in_place<'m, M: Medium>(
         &mut self,
         medium: &'m mut M,
@@ -138,16 +148,30 @@ impl Reader {
             let medium: &'m M = medium;
             let bytes = medium.mapped(slot).unwrap_or_default();
             let bytes = bytes.get(to_usize(frame.position)..).unwrap_or_default();
-            return match Record::behind(place, &frame, &ring.geometry, bytes) {
+            return match Record::before(place, &frame, bytes) {
                 Ok(record) => Ok(Some(Item::Record(record))),
                 Err(needed) => Err(ReadError::BufferTooSmall { needed }),
             };
         }
+        // Taken apart here, so that what is found in one step need not be where this function leaves what it found.
+        let item = self.find_in_place(medium, ring, limit, buffer).await?;
+        Ok(item)
+    }
+
+    /// What comes next, in smaller steps, and apart from what nearly every record needs.
+    #[inline(never)]
+    async fn find_in_place<'m, M: Medium>(
+        &mut self,
+        medium: &'m mut M,
+        ring: &Ring,
+        limit: u64,
+        buffer: &'m mut [u8],
+    ) -> Result<Option<Item<'m>>, ReadError<M::Error>> {
         loop {
             let found = self.find(medium, ring, limit, &mut []).await?;
             let Some(found) = found else { return Ok(None) };
             let Found::Record { place, frame, .. } = &found else {
-                return self.item(found, &ring.geometry, &[]).map(Some);
+                return self.item(found, &[]).map(Some);
             };
             let (place, frame) = (*place, *frame);
             let slot = ring.geometry.slot(place.generation);
@@ -155,19 +179,23 @@ impl Reader {
                 let medium: &'m M = medium;
                 let bytes = medium.mapped(slot).unwrap_or_default();
                 let bytes = bytes.get(to_usize(frame.position)..).unwrap_or_default();
-                return self.item(found, &ring.geometry, bytes).map(Some);
+                return self.item(found, bytes).map(Some);
             }
             let until = ring.until(place.generation);
             // What does not validate a second time is damage now.
             if frame_into(medium, &place, until, buffer).await?.is_some() {
-                return self.item(found, &ring.geometry, buffer).map(Some);
+                return self.item(found, buffer).map(Some);
             }
         }
     }
 
     /// Steps over a record that stands where the reader is, in a medium that is mapped. `None` when anything is unusual: that is
     /// [found](Self::find) in smaller steps.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "an item that goes through memory takes longer than all else besides its CRC"
+    )]
     fn pass_in_place<M: Medium>(
         &mut self,
         medium: &M,
@@ -233,19 +261,14 @@ impl Reader {
     }
 
     /// Steps over what was found. `bytes` hold a record's frame from its first byte; where they do not, the reader stays.
-    fn item<'b, E>(
-        &mut self,
-        found: Found,
-        geometry: &Geometry,
-        bytes: &'b [u8],
-    ) -> Result<Item<'b>, ReadError<E>> {
+    fn item<'b, E>(&mut self, found: Found, bytes: &'b [u8]) -> Result<Item<'b>, ReadError<E>> {
         match found {
             Found::Gap(gap) => {
                 self.offset = gap.to;
                 Ok(Item::Gap(gap))
             }
-            Found::Record { place, frame, after } => {
-                let record = Record::of(&place, &frame, geometry, bytes)
+            Found::Record { frame, after, .. } => {
+                let record = Record::before(&after.place, &frame, bytes)
                     .map_err(|needed| ReadError::BufferTooSmall { needed })?;
                 (self.offset, self.at) = (after.place.offset, Some(after));
                 Ok(Item::Record(record))

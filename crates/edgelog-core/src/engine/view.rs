@@ -101,6 +101,11 @@ impl<M: Medium> LogView<M> {
     /// # Errors
     ///
     /// [`ReadError`]; the reader stays where it was.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "an item that goes through memory takes longer than all else besides its CRC"
+    )]
     pub async fn read_in_place<'l>(
         &'l mut self,
         reader: &mut Reader,

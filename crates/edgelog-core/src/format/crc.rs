@@ -1,5 +1,6 @@
 //! CRC-32C, bound to a place, so that bytes from elsewhere or from earlier never validate.
 
+#[cfg(not(feature = "hardware-crc"))]
 use super::put;
 use crate::types::LogId;
 
@@ -54,6 +55,7 @@ impl Crc {
     }
 
     /// The CRC of a frame behind its own bytes. Epoch and offset come last, so that they can be found from it, too.
+    #[cfg(not(feature = "hardware-crc"))]
     pub(crate) fn finish_frame(&self, epoch: u32, offset: u64) -> u32 {
         let mut last = [0; 12];
         put(&mut last, 0, &epoch.to_le_bytes());
@@ -63,15 +65,29 @@ impl Crc {
         crc.finish()
     }
 
+    /// The CRC of a frame behind its own bytes. Epoch and offset come last, so that they can be found from it, too. By tables: to begin
+    /// the processor's way anew takes longer than so few bytes do.
+    #[cfg(feature = "hardware-crc")]
+    #[inline]
+    pub(crate) fn finish_frame(&self, epoch: u32, offset: u64) -> u32 {
+        let (lower, upper) = halves(offset);
+        let behind_epoch = on_4_bytes(!self.finish() ^ epoch);
+        !on_4_bytes(on_4_bytes(behind_epoch ^ lower) ^ upper)
+    }
+
     /// Whether `stored` is the CRC of the frame behind its own bytes.
     #[inline]
     pub(crate) fn is_of_frame(&self, epoch: u32, offset: u64, stored: u32) -> bool {
-        if cfg!(feature = "hardware-crc") {
-            // Back from there it is less than to begin the processor's way anew for so few bytes.
-            self.epoch_of_frame(offset, stored) == epoch
-        } else {
-            self.finish_frame(epoch, offset) == stored
-        }
+        self.finish_frame(epoch, offset) == stored
+    }
+
+    /// What the CRC of a frame must be behind its own bytes so that it is `stored` in the end. It needs none of these bytes: a processor
+    /// finds it while it still takes them in.
+    #[inline]
+    pub(crate) fn of_unbound_frame(epoch: u32, offset: u64, stored: u32) -> Self {
+        let (lower, upper) = halves(offset);
+        let behind_epoch = back_4_bytes(back_4_bytes(!stored) ^ upper) ^ lower;
+        Self(!(back_4_bytes(behind_epoch) ^ epoch))
     }
 
     /// The only offset with the upper half of `near` with which a frame of `epoch` has the CRC `stored`: a CRC of four bytes can be
@@ -85,11 +101,8 @@ impl Crc {
     }
 
     /// The only epoch with which a frame of `offset` has the CRC `stored`. It says as little by itself.
-    #[inline]
     pub(crate) fn epoch_of_frame(&self, offset: u64, stored: u32) -> u32 {
-        let (lower, upper) = halves(offset);
-        let behind_epoch = back_4_bytes(back_4_bytes(!stored) ^ upper) ^ lower;
-        back_4_bytes(behind_epoch) ^ !self.finish()
+        Self::of_unbound_frame(0, offset, stored).finish() ^ self.finish()
     }
 
     pub(crate) const fn finish(self) -> u32 {
@@ -103,37 +116,79 @@ const fn halves(offset: u64) -> (u32, u32) {
     (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
 }
 
+/// What the CRC register holds behind four zero bytes.
+#[cfg(feature = "hardware-crc")]
+#[inline]
+fn on_4_bytes(register: u32) -> u32 {
+    static ON: ByByte = by_byte(Way::On);
+    sum_by_byte(&ON, register)
+}
+
+/// What the CRC register held before it took four zero bytes in.
+#[cfg(feature = "hardware-crc")]
+#[inline]
+fn back_4_bytes(register: u32) -> u32 {
+    static BACK: ByByte = by_byte(Way::Back);
+    sum_by_byte(&BACK, register)
+}
+
+/// What becomes of a register, by each of its bytes, the lowest first: the sum. 4 KiB, and only for hosts.
+#[cfg(feature = "hardware-crc")]
+type ByByte = [[u32; 256]; 4];
+
+#[cfg(feature = "hardware-crc")]
+#[derive(Clone, Copy)]
+enum Way {
+    On,
+    Back,
+}
+
+#[cfg(feature = "hardware-crc")]
+#[expect(clippy::indexing_slicing, reason = "it is done while this is compiled")]
+const fn by_byte(way: Way) -> ByByte {
+    let mut tables = [[0; 256]; 4];
+    let mut byte = 0;
+    while byte < 4 {
+        let mut value = 0;
+        while value < 256 {
+            let register = value << (8 * byte);
+            tables[byte][value as usize] = match way {
+                Way::On => on_bits(register, 32),
+                Way::Back => back_bits(register, 32),
+            };
+            value += 1;
+        }
+        byte += 1;
+    }
+    tables
+}
+
+#[cfg(feature = "hardware-crc")]
+#[inline]
+fn sum_by_byte(tables: &ByByte, register: u32) -> u32 {
+    let by_byte = tables.iter().zip(register.to_le_bytes());
+    by_byte.fold(0, |sum, (table, byte)| sum ^ table.get(usize::from(byte)).copied().unwrap_or(0))
+}
+
 /// What the CRC register held before it took four zero bytes in.
 #[cfg(not(feature = "hardware-crc"))]
 const fn back_4_bytes(register: u32) -> u32 {
     back_bits(register, 32)
 }
 
-/// What the CRC register held before it took four zero bytes in.
+const POLYNOMIAL: u32 = 0x82F6_3B78;
+
 #[cfg(feature = "hardware-crc")]
-#[inline]
-fn back_4_bytes(mut register: u32) -> u32 {
-    /// By the register's highest byte.
-    #[expect(clippy::indexing_slicing, reason = "it is done while this is compiled")]
-    static BACK_8_BITS: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut highest = 0;
-        while highest < 256 {
-            table[highest as usize] = back_bits(highest << 24, 8);
-            highest += 1;
-        }
-        table
-    };
-    for _ in 0..4 {
-        let [.., highest] = register.to_le_bytes();
-        let highest = BACK_8_BITS.get(usize::from(highest)).copied().unwrap_or(0);
-        register = (register << 8) ^ highest;
+const fn on_bits(mut register: u32, bits: u32) -> u32 {
+    let mut bit = 0;
+    while bit < bits {
+        register = (register >> 1) ^ (POLYNOMIAL * (register & 1));
+        bit += 1;
     }
     register
 }
 
 const fn back_bits(mut register: u32, bits: u32) -> u32 {
-    const POLYNOMIAL: u32 = 0x82F6_3B78;
     let mut bit = 0;
     while bit < bits {
         let carry = register >> 31;
@@ -175,9 +230,13 @@ mod tests {
             as_told.update(b"a frame");
             assert_eq!(crc, as_told);
             let stored = crc.finish_frame(7, offset);
+            let mut in_full = crc;
+            in_full.update(&[7u32.to_le_bytes().as_slice(), &offset.to_le_bytes()].concat());
+            assert_eq!(stored, in_full.finish());
             assert_eq!(crc.offset_of_frame(7, offset ^ 0xFFF, stored), offset);
             assert_eq!(crc.epoch_of_frame(offset, stored), 7);
             assert!(crc.is_of_frame(7, offset, stored));
+            assert_eq!(Crc::of_unbound_frame(7, offset, stored), crc);
             assert!(!crc.is_of_frame(8, offset, stored) && !crc.is_of_frame(7, offset + 1, stored));
             assert_ne!(crc.epoch_of_frame(offset + 1, stored), 7);
             assert_ne!(crc.offset_of_frame(8, offset, stored), offset);

@@ -142,11 +142,13 @@ impl FrameHeader {
     }
 
     /// Whether this is an epoch entry's frame.
+    #[inline]
     pub(crate) fn is_epoch(&self) -> bool {
         self.kind == Kind::Control && self.topic == ControlKind::Epoch as u16
     }
 
     /// Bytes of the header.
+    #[inline]
     pub(crate) const fn len(&self) -> u32 {
         match self.form {
             Form::Short { .. } => SHORT_HEADER_LEN,
@@ -155,16 +157,19 @@ impl FrameHeader {
     }
 
     /// Bytes before the padding of the payload: header, key length and key. `key_len` is ignored without a key.
+    #[inline]
     pub(crate) const fn head_len(&self, key_len: u32) -> u32 {
         self.len() + if self.has_key { 1 + key_len } else { 0 }
     }
 
     /// Where the payload starts, from the start of the frame.
+    #[inline]
     pub(crate) const fn payload_at(&self, key_len: u32, geometry: &Geometry) -> u32 {
         geometry.align_up(self.head_len(key_len))
     }
 
     /// Bytes of the whole frame with its padding.
+    #[inline]
     pub(crate) const fn frame_len(&self, key_len: u32, geometry: &Geometry) -> u32 {
         geometry.align_up(self.payload_at(key_len, geometry) + self.payload_len)
     }

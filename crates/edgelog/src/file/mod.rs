@@ -287,6 +287,7 @@ impl Medium for FileMedium {
         false
     }
 
+    #[inline]
     fn mapped(&self, slot: u32) -> Option<&[u8]> {
         let open = || to_be_mapped(&self.files.path(slot));
         match self.access {

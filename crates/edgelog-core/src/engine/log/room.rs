@@ -409,8 +409,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             put(bytes, head_len + 1, key);
         }
         let mut crc = end.crc.of_frame(end.position, header.crc);
-        crc.update(bytes.get(..to_usize(frame.head_len())).unwrap_or_default());
-        let payload = to_usize(frame.payload_at(&geometry))..to_usize(frame.payload_end(&geometry));
+        crc.update(bytes.get(..to_usize(frame.head_len)).unwrap_or_default());
+        let payload = to_usize(frame.payload_at)..to_usize(frame.payload_end());
         let payload = bytes.get_mut(payload).unwrap_or_default();
         write(payload);
         crc.update(payload);
