@@ -21,6 +21,7 @@ use crate::state::{Cursor, Memory, Topic};
 use crate::types::{Class, Event, Identity, LogId, TimeQuality, TimeSync, TopicId};
 use core::borrow::BorrowMut;
 use core::ops::Range;
+use room::compose;
 
 /// One totally ordered log on one medium, open for appending.
 ///
@@ -328,6 +329,12 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         // Only now: a new segment begins behind the records that were given up.
         let first = self.ring.end.offset;
         let (mut end, mut used, mut synced) = (self.ring.end, 0, self.synced);
+        let Self { medium, buffer, ring, .. } = self;
+        let geometry = &ring.geometry;
+        let lent = medium.lend(geometry.slot(ring.newest.generation), end.position, length);
+        let is_lent = lent.is_some();
+        let bytes = lent.unwrap_or_else(|| buffer.as_mut());
+        let limit = bytes.len();
         for event in events {
             let (has_key, payload_len) = (event.key.is_some(), event.payload.len() + more);
             let header = FrameHeader {
@@ -341,10 +348,16 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
                 payload_len: u32::try_from(payload_len).unwrap_or(PAYLOAD_LEN_MAX),
             };
             let key = event.key.unwrap_or_default();
-            used = self.compose(&mut end, used, header, key, &mut |bytes| write(event, bytes))?;
+            let write = &mut |bytes: &mut [u8]| write(event, bytes);
+            used = compose(bytes, used, &mut end, header, key, geometry, write)
+                .map_err(|frame_bytes| AppendError::TooLarge { frame_bytes, limit })?;
             synced = false;
         }
-        self.program(used, end).await?;
+        if is_lent {
+            self.program_lent(end)?;
+        } else {
+            self.program(used, end).await?;
+        }
         Ok(first..end.offset)
     }
 
