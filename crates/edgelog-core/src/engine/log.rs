@@ -17,11 +17,15 @@ use crate::format::{
 use crate::item::{Item, Record};
 use crate::place::to_usize;
 use crate::policy::{CONTROL_RESERVE, CursorSet, FullPolicy, Oldest};
-use crate::state::{Cursor, Memory, Topic};
+use crate::state::{Cursor, HEADER_LEN_MAX, Memory, Topic};
 use crate::types::{Class, Event, Identity, LogId, TimeQuality, TimeSync, TopicId};
 use core::borrow::BorrowMut;
 use core::ops::Range;
 use room::compose;
+
+/// No segment header with its snapshot is longer, with its padding.
+#[expect(clippy::cast_possible_truncation, reason = "it is some 3 KB")]
+const LONGEST_HEADER: u32 = HEADER_LEN_MAX.next_multiple_of(32) as u32;
 
 /// One totally ordered log on one medium, open for appending.
 ///
@@ -331,7 +335,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         let (mut end, mut used, mut synced) = (self.ring.end, 0, self.synced);
         let Self { medium, buffer, ring, .. } = self;
         let geometry = &ring.geometry;
-        let lent = medium.lend(geometry.slot(ring.newest.generation), end.position, length);
+        let slot = geometry.slot(ring.newest.generation);
+        let lent = medium.lend(slot, end.position, length);
         let is_lent = lent.is_some();
         let bytes = lent.unwrap_or_else(|| buffer.as_mut());
         let limit = bytes.len();
@@ -354,7 +359,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             synced = false;
         }
         if is_lent {
-            self.program_lent(end)?;
+            self.program_lent(slot, end)?;
         } else {
             self.program(used, end).await?;
         }
@@ -690,33 +695,38 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// Bytes of the events' frames at the most, if they can be stored.
     fn checked_len(&self, events: &[Event<'_>], more: usize) -> Result<u32, AppendError<M::Error>> {
         let geometry = &self.ring.geometry;
-        let align = to_usize(geometry.align());
-        let mut frame_bytes = 0usize;
+        // A power of two, so that nothing is divided.
+        let mask = to_usize(geometry.align()) - 1;
+        let aligned = |length: usize| length.saturating_add(mask) & !mask;
+        let (mut frame_bytes, mut known) = (0usize, None);
         for event in events {
             if event.key.is_some_and(|key| key.len() > KEY_LEN_MAX) {
                 return Err(AppendError::BadLength { what: Part::Key, limit: KEY_LEN_MAX });
             }
-            if self.state().topic(event.topic).is_none() {
+            if known != Some(event.topic) && self.state().topic(event.topic).is_none() {
                 return Err(AppendError::Unknown { what: Part::Topic });
             }
+            known = Some(event.topic);
             let key = event.key.map_or(0, |key| key.len() + 1);
-            let payload_at = (to_usize(LONG_HEADER_LEN) + key).next_multiple_of(align);
+            let payload_at = aligned(to_usize(LONG_HEADER_LEN) + key);
             let payload_len = event.payload.len().saturating_add(more);
-            let length = payload_at.saturating_add(payload_len).div_ceil(align);
-            frame_bytes = frame_bytes.saturating_add(length.saturating_mul(align));
+            let length = aligned(payload_at.saturating_add(payload_len));
+            frame_bytes = frame_bytes.saturating_add(length);
         }
         if self.ring.end.offset.saturating_add(events.len() as u64) > OFFSET_MAX {
             return Err(AppendError::TooMany { what: Part::Record, limit: usize::MAX });
         }
         // Records must fit an empty segment beside the largest snapshot, or they could never be stored.
-        let segment_room = geometry
-            .segment_size()
-            .saturating_sub(CONTROL_RESERVE)
-            .saturating_sub(self.next_header_len());
-        let limit = to_usize(segment_room.min(PAYLOAD_LEN_MAX)).min(self.buffer.as_ref().len());
+        let limit = |header_len: u32| {
+            let segment_room = geometry.segment_size().saturating_sub(CONTROL_RESERVE);
+            let room = segment_room.saturating_sub(header_len).min(PAYLOAD_LEN_MAX);
+            to_usize(room).min(self.buffer.as_ref().len())
+        };
         match u32::try_from(frame_bytes) {
-            Ok(length) if frame_bytes <= limit => Ok(length),
-            _ => Err(AppendError::TooLarge { frame_bytes, limit }),
+            // Of most it is clear without a look at all topics and cursors.
+            Ok(length) if frame_bytes <= limit(LONGEST_HEADER) => Ok(length),
+            Ok(length) if frame_bytes <= limit(self.next_header_len()) => Ok(length),
+            _ => Err(AppendError::TooLarge { frame_bytes, limit: limit(self.next_header_len()) }),
         }
     }
 }

@@ -401,12 +401,15 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     }
 
     /// As [`program`](Self::program), of what was composed in memory that the medium lent.
-    pub(super) fn program_lent(&mut self, end: Place) -> Result<(), AppendError<M::Error>> {
-        let Self { medium, ring, .. } = self;
-        let slot = ring.geometry.slot(ring.newest.generation);
-        let position = ring.end.position;
+    #[inline]
+    pub(super) fn program_lent(
+        &mut self,
+        slot: u32,
+        end: Place,
+    ) -> Result<(), AppendError<M::Error>> {
+        let position = self.ring.end.position;
         self.poisoned = true;
-        medium.program_lent(slot, position, end.position - position)?;
+        self.medium.program_lent(slot, position, end.position - position)?;
         self.programmed(end);
         Ok(())
     }
