@@ -290,8 +290,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         self.store(events, 0, now_ms, write).await
     }
 
-    /// Appends an event whose payload `write` composes in the frame buffer: `payload_len` bytes, which it finds as they are there and has to
-    /// fill. Otherwise as [`append`](Self::append). Nothing is copied between composing and programming.
+    /// Appends an event whose payload `write` composes in the frame buffer, or in memory that the medium [lends](Medium::lend): `payload_len`
+    /// bytes, which it finds as they are there and has to fill. Otherwise as [`append`](Self::append). Nothing is copied between composing and programming.
     ///
     /// # Errors
     ///
