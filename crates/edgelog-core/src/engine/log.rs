@@ -717,16 +717,19 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             return Err(AppendError::TooMany { what: Part::Record, limit: usize::MAX });
         }
         // Records must fit an empty segment beside the largest snapshot, or they could never be stored.
-        let limit = |header_len: u32| {
+        let beside = |header_len: u32| {
             let segment_room = geometry.segment_size().saturating_sub(CONTROL_RESERVE);
             let room = segment_room.saturating_sub(header_len).min(PAYLOAD_LEN_MAX);
             to_usize(room).min(self.buffer.as_ref().len())
         };
+        let mut limit = beside(LONGEST_HEADER);
+        if frame_bytes > limit {
+            // Of most it is clear without this look at all topics and cursors.
+            limit = beside(self.next_header_len());
+        }
         match u32::try_from(frame_bytes) {
-            // Of most it is clear without a look at all topics and cursors.
-            Ok(length) if frame_bytes <= limit(LONGEST_HEADER) => Ok(length),
-            Ok(length) if frame_bytes <= limit(self.next_header_len()) => Ok(length),
-            _ => Err(AppendError::TooLarge { frame_bytes, limit: limit(self.next_header_len()) }),
+            Ok(length) if frame_bytes <= limit => Ok(length),
+            _ => Err(AppendError::TooLarge { frame_bytes, limit }),
         }
     }
 }
