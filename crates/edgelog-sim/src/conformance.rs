@@ -7,7 +7,7 @@ use edgelog_core::Medium;
 pub type Reopen<'a, M> = &'a mut dyn FnMut(M) -> M;
 
 /// Whether the medium keeps the contract of [`Medium`]: erased bytes read as the erased value, programmed words read back, up to
-/// the segments' ends, in ranges of any length and place; what is mapped reads the same; nothing else is touched; what was synced is there after `reopen`.
+/// the segments' ends, in ranges of any length and place, also out of memory that it lends; what is mapped reads the same; nothing else is touched; what was synced is there after `reopen`.
 /// With `write_once`, a word that was programmed is refused until its segment is erased, and keeps its bytes.
 ///
 /// Erases the whole medium. Power loss: not tried here, that is the campaign's.
@@ -126,7 +126,18 @@ impl<M: Medium> Tried<M> {
 
     fn program(&mut self, slot: u32, position: u32, length: u32) -> Result<(), String> {
         let bytes = self.rng.bytes(size(length));
-        self.medium.program(slot, position, &bytes).map_err(|error| {
+        // What is lent may come to nothing.
+        if let Some(lent) = self.medium.lend(slot, position, length) {
+            lent.fill(!self.geometry.erased());
+        }
+        let programmed = match self.medium.lend(slot, position, length) {
+            Some(lent) => {
+                lent[..size(length)].copy_from_slice(&bytes);
+                self.medium.program_lent(slot, position, length)
+            }
+            None => self.medium.program(slot, position, &bytes),
+        };
+        programmed.map_err(|error| {
             format!("program of {length} bytes at {position} of segment {slot}: {error}")
         })?;
         self.wanted[size(slot)][size(position)..size(position + length)].copy_from_slice(&bytes);

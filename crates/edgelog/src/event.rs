@@ -2,8 +2,8 @@
 
 use edgelog_core::Class;
 use edgelog_record::Table;
+use rustix::time::{ClockId, clock_gettime};
 use std::marker::PhantomData;
-use std::time::{Duration, SystemTime};
 
 /// An event to append: a payload, and what the log and Kafka need to know about it.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl<'a> Event<'a> {
 
 impl<'t, T: Table<'t>> Event<'_, InPlace<'t, T>> {
     /// An event whose payload is a table that [`table!`](edgelog_record::table) describes: an event's own, or the envelope
-    /// [`record::Event`](edgelog_record::Event). It is composed in the log's frame buffer, and nowhere before.
+    /// [`record::Event`](edgelog_record::Event). It is composed where the log keeps it, and nowhere before.
     #[must_use]
     pub const fn table(table: T) -> Self {
         Self { class: Class::Normal, key: None, payload: InPlace { table, lends: PhantomData } }
@@ -31,7 +31,7 @@ impl<'t, T: Table<'t>> Event<'_, InPlace<'t, T>> {
 }
 
 impl<P: Payload> Event<'_, P> {
-    /// An event whose payload is composed in the log's frame buffer, by whatever can say its length before.
+    /// An event whose payload is composed where the log keeps it, by whatever can say its length before.
     #[must_use]
     pub const fn composed(payload: P) -> Self {
         Self { class: Class::Normal, key: None, payload }
@@ -68,7 +68,7 @@ pub trait Payload {
     /// Its length in bytes. It stays the same until it is written.
     fn len(&self) -> usize;
 
-    /// Fills `bytes`, which have its length, and any content before.
+    /// Fills `bytes`, which have its length, and any content before: what is left as it is may be of other records, and is stored.
     fn write(&self, bytes: &mut [u8]);
 
     /// Its bytes, where it has them already. Otherwise readers in this process cost an event that they follow one more copy.
@@ -124,6 +124,9 @@ pub enum Start {
 /// The wall clock in ms since 1970-01-01 UTC; 0 when it is set earlier than that.
 #[must_use]
 pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    u64::try_from(since.unwrap_or(Duration::ZERO).as_millis()).unwrap_or(u64::MAX)
+    // Asked of the system without a detour: std's way takes half as long again, at each append.
+    let now = clock_gettime(ClockId::Realtime);
+    let Ok(seconds) = u64::try_from(now.tv_sec) else { return 0 };
+    let part = u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000;
+    seconds.saturating_mul(1000).saturating_add(part)
 }

@@ -310,9 +310,12 @@ impl Log {
                 let event = edgelog_core::Event { topic, class, key, payload };
                 self.shared.recent.keep([engine.as_read(&event, offset)]);
             }
-            Ok(offset..offset + 1)
+            Ok(offset)
         });
-        Ok(self.stored(engine, stored, durability, bytes)?.start)
+        match stored {
+            Ok(offset) => self.stored(engine, offset + 1, durability, bytes).map(|()| offset),
+            Err(error) => Err(self.refused(engine, error)),
+        }
     }
 
     fn store_batch<'e>(
@@ -337,7 +340,13 @@ impl Log {
             }
             Ok(offsets)
         });
-        self.stored(engine, stored, durability, bytes)
+        match stored {
+            Ok(offsets) => {
+                self.stored(engine, offsets.end, durability, bytes)?;
+                Ok(offsets)
+            }
+            Err(error) => Err(self.refused(engine, error)),
+        }
     }
 
     /// Calls the engine for something that may need a segment. It is tried again as long as room can be made for one, in a store's budget or on a
@@ -397,32 +406,46 @@ impl Log {
         Ok(evicted.is_some())
     }
 
-    /// Lets go of the engine, tells those who write and those who wait, and returns when what `durability` says holds.
+    /// After something was stored, up to `below`: lets go of the engine, tells those who write and those who wait, and returns when what
+    /// `durability` says holds.
+    #[inline]
     fn stored(
         &self,
-        mut engine: MutexGuard<'_, Engine>,
-        stored: Result<Range<u64>, AppendError>,
+        engine: MutexGuard<'_, Engine>,
+        below: u64,
         durability: Durability,
         bytes: usize,
-    ) -> Result<Range<u64>, AppendError> {
-        let committer = &self.shared.committer;
-        let stored = stored.map_err(|error| committer.explained(&engine, error));
-        self.shared.recent.show(engine.visible());
-        committer.trim(&mut engine, When::ASegmentWasOpened);
-        drop(engine);
-        let offsets = stored?;
+    ) -> Result<(), AppendError> {
+        self.show(engine);
         self.shared.appended.ring();
+        let committer = &self.shared.committer;
         match durability {
             Durability::Visible => committer.orders().write(),
             Durability::Batched => {
                 committer.orders().write();
-                committer.orders().batch(offsets.end, bytes);
+                committer.orders().batch(below, bytes);
             }
             Durability::Durable => {
-                committer.sync(offsets.end)?;
+                committer.sync(below)?;
             }
         }
-        Ok(offsets)
+        Ok(())
+    }
+
+    /// Why nothing was stored, as it is to be told.
+    #[cold]
+    fn refused(&self, engine: MutexGuard<'_, Engine>, error: AppendError) -> AppendError {
+        let error = self.committer().explained(&engine, error);
+        // A segment may have begun all the same.
+        self.show(engine);
+        error
+    }
+
+    /// Shows readers what was appended, and gives up what a new segment has made too much.
+    #[inline]
+    fn show(&self, mut engine: MutexGuard<'_, Engine>) {
+        self.shared.recent.show(engine.visible());
+        self.committer().trim(&mut engine, When::ASegmentWasOpened);
     }
 
     /// Makes everything appended so far durable and gives the durable offset. Costs one write and one fdatasync when anything was appended;

@@ -2,6 +2,7 @@
 
 use crate::error::AppendError;
 use crate::event::{Event, InPlace, Payload};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use edgelog_core::{Part, Record};
 use edgelog_record::{Content, Invalid, Nested, Table, fingerprint, foreign};
 use flatbuffers::{Follow, InvalidFlatbuffer, Verifiable};
@@ -102,18 +103,28 @@ impl Payload for Verified<'_> {
 
 /// The schemas that a log was told, by topic.
 #[derive(Debug, Default)]
-pub(crate) struct Schemas(RwLock<Vec<(String, TopicSchema)>>);
+pub(crate) struct Schemas {
+    known: RwLock<Vec<(String, TopicSchema)>>,
+    /// True from the first one on: most logs have none, and need no lock to know it.
+    are_some: AtomicBool,
+}
 
 impl Schemas {
+    #[inline]
     pub(crate) fn of(&self, topic: &str) -> Option<TopicSchema> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if self.are_some.load(Ordering::Acquire) { self.find(topic) } else { None }
+    }
+
+    fn find(&self, topic: &str) -> Option<TopicSchema> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|(name, _)| name == topic).map(|&(_, schema)| schema)
     }
 
     pub(crate) fn set(&self, topic: &str, schema: Option<TopicSchema>) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(name, _)| name != topic);
         known.extend(schema.map(|schema| (topic.to_owned(), schema)));
+        self.are_some.store(true, Ordering::Release);
     }
 }
 

@@ -17,10 +17,15 @@ use crate::format::{
 use crate::item::{Item, Record};
 use crate::place::to_usize;
 use crate::policy::{CONTROL_RESERVE, CursorSet, FullPolicy, Oldest};
-use crate::state::{Cursor, Memory, Topic};
+use crate::state::{Cursor, HEADER_LEN_MAX, Memory, Topic};
 use crate::types::{Class, Event, Identity, LogId, TimeQuality, TimeSync, TopicId};
 use core::borrow::BorrowMut;
 use core::ops::Range;
+use room::compose;
+
+/// No segment header with its snapshot is longer, with its padding.
+#[expect(clippy::cast_possible_truncation, reason = "it is some 3 KB")]
+const LONGEST_HEADER: u32 = HEADER_LEN_MAX.next_multiple_of(32) as u32;
 
 /// One totally ordered log on one medium, open for appending.
 ///
@@ -285,8 +290,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         self.store(events, 0, now_ms, write).await
     }
 
-    /// Appends an event whose payload `write` composes in the frame buffer: `payload_len` bytes, which it finds as they are there and has to
-    /// fill. Otherwise as [`append`](Self::append). Nothing is copied between composing and programming.
+    /// Appends an event whose payload `write` composes in the frame buffer, or in memory that the medium [lends](Medium::lend): `payload_len`
+    /// bytes, which it finds as they are there and has to fill. Otherwise as [`append`](Self::append). Nothing is copied between composing and programming.
     ///
     /// # Errors
     ///
@@ -328,6 +333,13 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         // Only now: a new segment begins behind the records that were given up.
         let first = self.ring.end.offset;
         let (mut end, mut used, mut synced) = (self.ring.end, 0, self.synced);
+        let Self { medium, buffer, ring, .. } = self;
+        let geometry = &ring.geometry;
+        let slot = geometry.slot(ring.newest.generation);
+        let lent = medium.lend(slot, end.position, length);
+        let is_lent = lent.is_some();
+        let bytes = lent.unwrap_or_else(|| buffer.as_mut());
+        let limit = bytes.len();
         for event in events {
             let (has_key, payload_len) = (event.key.is_some(), event.payload.len() + more);
             let header = FrameHeader {
@@ -341,10 +353,16 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
                 payload_len: u32::try_from(payload_len).unwrap_or(PAYLOAD_LEN_MAX),
             };
             let key = event.key.unwrap_or_default();
-            used = self.compose(&mut end, used, header, key, &mut |bytes| write(event, bytes))?;
+            let write = &mut |bytes: &mut [u8]| write(event, bytes);
+            used = compose(bytes, used, &mut end, header, key, geometry, write)
+                .map_err(|frame_bytes| AppendError::TooLarge { frame_bytes, limit })?;
             synced = false;
         }
-        self.program(used, end).await?;
+        if is_lent {
+            self.program_lent(slot, end)?;
+        } else {
+            self.program(used, end).await?;
+        }
         Ok(first..end.offset)
     }
 
@@ -677,30 +695,38 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
     /// Bytes of the events' frames at the most, if they can be stored.
     fn checked_len(&self, events: &[Event<'_>], more: usize) -> Result<u32, AppendError<M::Error>> {
         let geometry = &self.ring.geometry;
-        let align = to_usize(geometry.align());
-        let mut frame_bytes = 0usize;
+        // A power of two, so that nothing is divided.
+        let mask = to_usize(geometry.align()) - 1;
+        let aligned = |length: usize| length.saturating_add(mask) & !mask;
+        let (mut frame_bytes, mut known) = (0usize, None);
         for event in events {
             if event.key.is_some_and(|key| key.len() > KEY_LEN_MAX) {
                 return Err(AppendError::BadLength { what: Part::Key, limit: KEY_LEN_MAX });
             }
-            if self.state().topic(event.topic).is_none() {
+            if known != Some(event.topic) && self.state().topic(event.topic).is_none() {
                 return Err(AppendError::Unknown { what: Part::Topic });
             }
+            known = Some(event.topic);
             let key = event.key.map_or(0, |key| key.len() + 1);
-            let payload_at = (to_usize(LONG_HEADER_LEN) + key).next_multiple_of(align);
+            let payload_at = aligned(to_usize(LONG_HEADER_LEN) + key);
             let payload_len = event.payload.len().saturating_add(more);
-            let length = payload_at.saturating_add(payload_len).div_ceil(align);
-            frame_bytes = frame_bytes.saturating_add(length.saturating_mul(align));
+            let length = aligned(payload_at.saturating_add(payload_len));
+            frame_bytes = frame_bytes.saturating_add(length);
         }
         if self.ring.end.offset.saturating_add(events.len() as u64) > OFFSET_MAX {
             return Err(AppendError::TooMany { what: Part::Record, limit: usize::MAX });
         }
         // Records must fit an empty segment beside the largest snapshot, or they could never be stored.
-        let segment_room = geometry
-            .segment_size()
-            .saturating_sub(CONTROL_RESERVE)
-            .saturating_sub(self.next_header_len());
-        let limit = to_usize(segment_room.min(PAYLOAD_LEN_MAX)).min(self.buffer.as_ref().len());
+        let beside = |header_len: u32| {
+            let segment_room = geometry.segment_size().saturating_sub(CONTROL_RESERVE);
+            let room = segment_room.saturating_sub(header_len).min(PAYLOAD_LEN_MAX);
+            to_usize(room).min(self.buffer.as_ref().len())
+        };
+        let mut limit = beside(LONGEST_HEADER);
+        if frame_bytes > limit {
+            // Of most it is clear without this look at all topics and cursors.
+            limit = beside(self.next_header_len());
+        }
         match u32::try_from(frame_bytes) {
             Ok(length) if frame_bytes <= limit => Ok(length),
             _ => Err(AppendError::TooLarge { frame_bytes, limit }),

@@ -65,6 +65,26 @@ pub trait Medium {
     /// The device could not program; the range is undefined. The engine then refuses further appends until the log is mounted again.
     async fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), Self::Error>;
 
+    /// Memory of the medium's own, of at least `length` bytes with any content, in which the engine composes what it is about to program at
+    /// `position` of segment `slot`, so that media which keep it are spared a copy. Nothing of it is the segment's before it is
+    /// [programmed](Self::program_lent), which may never come. `None` by default: the log's frame buffer is used, and
+    /// [`program`](Self::program).
+    fn lend(&mut self, slot: u32, position: u32, length: u32) -> Option<&mut [u8]> {
+        let _ = (slot, position, length);
+        None
+    }
+
+    /// As [`program`](Self::program), of the first `length` bytes of what was [lent](Self::lend) last, for the same place. Not called of media
+    /// that lend nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`program`](Self::program).
+    fn program_lent(&mut self, slot: u32, position: u32, length: u32) -> Result<(), Self::Error> {
+        let _ = (slot, position, length);
+        Ok(())
+    }
+
     /// Makes the whole segment `slot` read as the erased value.
     ///
     /// Power loss: the segment is undefined after a cut. The engine never erases a segment with records that a cursor still needs,
@@ -167,6 +187,14 @@ impl<M: Medium> Medium for &mut M {
 
     async fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), Self::Error> {
         (**self).program(slot, position, bytes).await
+    }
+
+    fn lend(&mut self, slot: u32, position: u32, length: u32) -> Option<&mut [u8]> {
+        (**self).lend(slot, position, length)
+    }
+
+    fn program_lent(&mut self, slot: u32, position: u32, length: u32) -> Result<(), Self::Error> {
+        (**self).program_lent(slot, position, length)
     }
 
     async fn erase(&mut self, slot: u32) -> Result<(), Self::Error> {

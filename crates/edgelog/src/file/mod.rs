@@ -131,6 +131,11 @@ impl FileMedium {
 
     /// Hands what was programmed so far over, to be written by whoever waits for it.
     pub(crate) fn hand_over(&mut self) -> Result<Underway, FileError> {
+        self.hand_over_by(Tail::take)?;
+        Ok(Underway { outbox: self.outbox.clone(), ticket: self.outbox.all() })
+    }
+
+    fn hand_over_by(&mut self, take: impl Fn(&mut Tail, Vec<u8>) -> Tail) -> Result<(), FileError> {
         if self.tail.len() > 0 {
             let slot = self.tail.slot();
             if self.files.get(slot)?.is_none() {
@@ -144,11 +149,26 @@ impl FileMedium {
             };
             open.unsynced = true;
             let file = Arc::clone(&open.file);
-            self.settled.wrote(slot, self.tail.end());
-            let bytes = self.tail.take(self.outbox.buffer());
+            let bytes = take(&mut self.tail, self.outbox.buffer());
+            self.settled.wrote(slot, bytes.end());
             self.outbox.put(Job::Write { path, file, bytes })?;
         }
-        Ok(Underway { outbox: self.outbox.clone(), ticket: self.outbox.all() })
+        Ok(())
+    }
+
+    /// Sees to it that what was programmed up to here, last at `position`, is written by another thread when it is much, and that the next
+    /// segment's file is made in time.
+    #[inline]
+    fn programmed(&mut self, position: u32) -> Result<(), FileError> {
+        if self.tail.len() >= WRITE_LEN {
+            self.hand_over_by(Tail::take_most)?;
+            self.outbox.set_off()?;
+        }
+        // Of a budget that is shared with other logs nothing is taken beside the ring.
+        if position >= self.geometry.segment_size() / 2 && self.share.is_none() {
+            self.spare.prepare(self.syncs >= SYNCS_MANY);
+        }
+        Ok(())
     }
 
     /// Fills `bytes` from the slot's file, whichever it has; without one they are erased.
@@ -321,15 +341,20 @@ impl Medium for FileMedium {
             self.packing.tell();
         }
         self.tail.push(slot, position, bytes);
-        if self.tail.len() >= WRITE_LEN {
-            let _ = self.hand_over()?;
-            self.outbox.set_off()?;
-        }
-        // Of a budget that is shared with other logs nothing is taken beside the ring.
-        if position >= self.geometry.segment_size() / 2 && self.share.is_none() {
-            self.spare.prepare(self.syncs >= SYNCS_MANY);
-        }
-        Ok(())
+        self.programmed(position)
+    }
+
+    /// Where what is programmed is kept anyway.
+    fn lend(&mut self, slot: u32, position: u32, length: u32) -> Option<&mut [u8]> {
+        let is_next = self.tail.is_followed_by(slot, position);
+        is_next.then(|| self.tail.lend(usize::try_from(length).unwrap_or(0)))
+    }
+
+    fn program_lent(&mut self, slot: u32, position: u32, length: u32) -> Result<(), FileError> {
+        self.outbox.check()?;
+        self.end_mounting();
+        self.tail.keep(slot, position, usize::try_from(length).unwrap_or(0));
+        self.programmed(position)
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), FileError> {

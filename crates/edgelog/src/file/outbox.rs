@@ -41,6 +41,8 @@ struct Queue {
     bytes: usize,
     /// The slot of the job that is being done, which is no longer among the jobs.
     working_on: Option<Option<u32>>,
+    /// How many wait for a job that somebody else is at.
+    waiting: usize,
     /// Buffers that were written, to be filled again.
     free: Vec<Vec<u8>>,
     failure: Option<FileError>,
@@ -184,19 +186,29 @@ impl Outbox {
         mut queue: MutexGuard<'q, Queue>,
         goes_on: impl Fn(&Queue) -> bool,
     ) -> Result<(), FileError> {
-        loop {
+        let mut has_worked = false;
+        let worked = loop {
             if let Some(failure) = &queue.failure {
-                return Err(failure.clone());
+                break Err(failure.clone());
             }
             if !goes_on(&queue) {
-                return Ok(());
+                break Ok(());
             }
             queue = if queue.working_on.is_none() && !queue.jobs.is_empty() {
+                has_worked = true;
                 self.work(queue)
             } else {
-                self.0.progress.wait(queue).unwrap_or_else(PoisonError::into_inner)
+                queue.waiting += 1;
+                let mut queue = self.0.progress.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue.waiting -= 1;
+                queue
             };
+        };
+        // The thread may have been told of what is left, or to end, while this one was at it. Not earlier: it would wake for nothing.
+        if has_worked && (!queue.jobs.is_empty() || matches!(queue.thread, Thread::Ending)) {
+            self.0.wanted.notify_one();
         }
+        worked
     }
 
     /// Does the first job.
@@ -225,10 +237,9 @@ impl Outbox {
                 self.0.has_failed.store(true, Ordering::Release);
             }
         }
-        self.0.progress.notify_all();
-        // The thread may have been told to end while this was done.
-        if !queue.jobs.is_empty() || matches!(queue.thread, Thread::Ending) {
-            self.0.wanted.notify_one();
+        // The system is asked to wake even where nobody sleeps.
+        if queue.waiting > 0 {
+            self.0.progress.notify_all();
         }
         queue
     }

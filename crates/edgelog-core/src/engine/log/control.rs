@@ -1,5 +1,6 @@
 //! Topics, cursors, commits and anchors: the log's own entries, written between records.
 
+use super::room::compose;
 use super::{Log, Medium, both};
 use crate::clock::Clock;
 use crate::error::{AppendError, Part};
@@ -278,7 +279,10 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             topic: u16::from_le_bytes([kind as u8, id]),
             payload_len: u32::try_from(body.len()).unwrap_or(0),
         };
-        self.compose(end, used, header, &[], &mut |bytes| bytes.copy_from_slice(body))
+        let (buffer, geometry) = (self.buffer.as_mut(), &self.ring.geometry);
+        let limit = buffer.len();
+        compose(buffer, used, end, header, &[], geometry, &mut |bytes| bytes.copy_from_slice(body))
+            .map_err(|frame_bytes| AppendError::TooLarge { frame_bytes, limit })
     }
 
     /// Bytes of a control entry's frame, if the buffer can hold it.

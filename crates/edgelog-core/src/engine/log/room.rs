@@ -7,6 +7,7 @@ use crate::error::{AppendError, Part};
 use crate::format::{
     Control, FrameHeader, GENERATION_MAX, OFFSET_MAX, SEGMENT_HEADER_LEN, SegmentHeader, put,
 };
+use crate::geometry::Geometry;
 use crate::place::{Frame, Place, to_usize};
 use crate::policy::{FullPolicy, REFUSED_RESERVE};
 use crate::state::Memory;
@@ -383,44 +384,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         Ok((header, end))
     }
 
-    /// Composes the frame that stands at `end` in the buffer, behind `used` bytes, with the payload that `write` fills in, steps `end` over
-    /// it, and gives the bytes used then.
-    pub(super) fn compose(
-        &mut self,
-        end: &mut Place,
-        used: usize,
-        mut header: FrameHeader,
-        key: &[u8],
-        write: &mut dyn FnMut(&mut [u8]),
-    ) -> Result<usize, AppendError<M::Error>> {
-        let geometry = self.ring.geometry;
-        let key_len = u8::try_from(key.len()).unwrap_or(u8::MAX);
-        let length = to_usize(header.frame_len(u32::from(key_len), &geometry));
-        let buffer = self.buffer.as_mut();
-        let too_large = AppendError::TooLarge { frame_bytes: used + length, limit: buffer.len() };
-        let bytes = buffer.get_mut(used..used + length);
-        let frame = Frame::fit(header, key_len, end.position, u32::MAX, &geometry);
-        let (Some(bytes), Some(frame)) = (bytes, frame) else { return Err(too_large) };
-        bytes.fill(geometry.erased());
-        let head_len = to_usize(header.len());
-        put(bytes, 0, header.emit().get(..head_len).unwrap_or_default());
-        if header.has_key {
-            put(bytes, head_len, &[key_len]);
-            put(bytes, head_len + 1, key);
-        }
-        let mut crc = end.crc.of_frame(end.position, header.crc);
-        crc.update(bytes.get(..to_usize(frame.head_len)).unwrap_or_default());
-        let payload = to_usize(frame.payload_at)..to_usize(frame.payload_end());
-        let payload = bytes.get_mut(payload).unwrap_or_default();
-        write(payload);
-        crc.update(payload);
-        header.crc = crc.finish_frame(end.epoch, end.offset);
-        put(bytes, 0, &header.crc.to_le_bytes());
-        end.pass(&frame);
-        Ok(used + length)
-    }
-
-    /// Programs what was composed at the end, in one go, and moves the end.
+    /// Programs what was composed in the frame buffer for the end, in one go, and moves the end.
     pub(super) async fn program(
         &mut self,
         used: usize,
@@ -432,9 +396,73 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         // Until it is known to be done: it may fail, and a future may be dropped.
         self.poisoned = true;
         medium.program(slot, ring.end.position, bytes).await?;
+        self.programmed(end);
+        Ok(())
+    }
+
+    /// As [`program`](Self::program), of what was composed in memory that the medium lent.
+    #[inline]
+    pub(super) fn program_lent(
+        &mut self,
+        slot: u32,
+        end: Place,
+    ) -> Result<(), AppendError<M::Error>> {
+        let position = self.ring.end.position;
+        self.poisoned = true;
+        self.medium.program_lent(slot, position, end.position - position)?;
+        self.programmed(end);
+        Ok(())
+    }
+
+    fn programmed(&mut self, end: Place) {
         self.poisoned = false;
         self.ring.end = end;
         self.synced = false;
-        Ok(())
     }
+}
+
+/// Composes the frame that stands at `end`, with the payload that `write` fills in, in `bytes`, behind the first `used` of them; steps `end`
+/// over it, and gives the bytes used then.
+///
+/// # Errors
+///
+/// There are too few: how many it takes.
+pub(super) fn compose(
+    bytes: &mut [u8],
+    used: usize,
+    end: &mut Place,
+    mut header: FrameHeader,
+    key: &[u8],
+    geometry: &Geometry,
+    write: &mut dyn FnMut(&mut [u8]),
+) -> Result<usize, usize> {
+    let key_len = u8::try_from(key.len()).unwrap_or(u8::MAX);
+    let needed = used + to_usize(header.frame_len(u32::from(key_len), geometry));
+    let frame = Frame::fit(header, key_len, end.position, u32::MAX, geometry);
+    let bytes = bytes.get_mut(used..needed);
+    let (Some(bytes), Some(frame)) = (bytes, frame) else { return Err(needed) };
+    let (head_len, payload_at) = (to_usize(frame.head_len), to_usize(frame.payload_at));
+    let payload_end = to_usize(frame.payload_end());
+    let header_len = to_usize(header.len());
+    put(bytes, 0, header.emit().get(..header_len).unwrap_or_default());
+    if header.has_key {
+        put(bytes, header_len, &[key_len]);
+        put(bytes, header_len + 1, key);
+    }
+    write(bytes.get_mut(payload_at..payload_end).unwrap_or_default());
+    for padding in [head_len..payload_at, payload_end..bytes.len()] {
+        bytes.get_mut(padding).unwrap_or_default().fill(geometry.erased());
+    }
+    let mut crc = end.crc.of_frame(end.position, header.crc);
+    let mut from = 0;
+    // Pad bytes are not covered; without them header and payload are taken in at once.
+    if head_len < payload_at {
+        crc.update(bytes.get(..head_len).unwrap_or_default());
+        from = payload_at;
+    }
+    crc.update(bytes.get(from..payload_end).unwrap_or_default());
+    header.crc = crc.finish_frame(end.epoch, end.offset);
+    put(bytes, 0, &header.crc.to_le_bytes());
+    end.pass(&frame);
+    Ok(needed)
 }
