@@ -1,5 +1,5 @@
-//! The thread that writes what was appended when nobody syncs or reads, so that other processes see it, and that syncs for those who do
-//! not wait for it themselves.
+//! The thread that makes durable what the log was opened with, that writes what was appended when nobody syncs or reads, so that other
+//! processes see it, and that syncs for those who do not wait for it themselves.
 
 use crate::commit::Committer;
 use crate::retention::When;
@@ -153,6 +153,7 @@ impl Due {
 }
 
 fn run(committer: &Committer) {
+    committer.settle();
     let orders = committer.orders();
     let mut due = orders.due();
     loop {

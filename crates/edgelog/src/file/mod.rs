@@ -358,7 +358,8 @@ impl Medium for FileMedium {
             written.run()?;
         }
         self.barrier = self.hand_over_sync()?.ticket;
-        self.outbox.set_off()
+        // Of what it was mounted with the log's writer thread takes care.
+        if self.ahead.is_some() { Ok(()) } else { self.outbox.set_off() }
     }
 
     fn is_past_barrier(&self) -> bool {
