@@ -75,7 +75,7 @@ pub struct Status {
     pub earliest: u64,
     /// Every record below this was appended.
     pub visible: u64,
-    /// Every record below this survives a power cut.
+    /// Every record below this survives a power cut. Just after the log was opened it may be less than was told before a crash.
     pub durable: u64,
     /// Durable records that opening found damaged near the end.
     pub damaged: u64,

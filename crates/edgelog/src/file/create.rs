@@ -122,7 +122,7 @@ impl FileMedium {
         self.sync_directory()
     }
 
-    fn sync_directory(&self) -> Result<(), FileError> {
+    pub(super) fn sync_directory(&self) -> Result<(), FileError> {
         File::open(self.files.directory())
             .and_then(|directory| directory.sync_all())
             .map_err(|error| FileError::new("sync the folder", self.files.directory(), error))

@@ -148,7 +148,9 @@ impl FileMedium {
     /// Fills `bytes` from the slot's file, whichever it has; without one they are erased.
     fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         let erased = self.geometry.erased();
-        for _ in 0..LOOKS {
+        // While it mounts, its owner is alone with the files.
+        let looks = if self.ahead.is_some() { 1 } else { LOOKS };
+        for _ in 0..looks {
             if !self.packed.is_open(slot)
                 && let Some(length) = self.read_plain(slot, position, bytes)?
             {

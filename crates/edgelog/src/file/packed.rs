@@ -204,6 +204,8 @@ impl FileMedium {
             if let Some(file) = found(File::open(&plain)).map_err(failed)?
                 && owns(&file, self.log.get().copied(), self.geometry.erased(), &plain)?
             {
+                // Its name may be as young as the crash.
+                self.sync_directory()?;
                 self.remove_packed(slot)?;
             }
         }
