@@ -124,7 +124,11 @@ impl Log {
         member: Option<Member>,
     ) -> io::Result<Self> {
         let committer = Arc::new(committer);
-        let recent = Recent::new(committer.engine().visible());
+        let visible = committer.engine().visible();
+        if committer.group().durable() < visible {
+            committer.orders().settle();
+        }
+        let recent = Recent::new(visible);
         let shared = Shared {
             _writer: Writer::start(Arc::clone(&committer))?,
             #[cfg(feature = "zstd")]
