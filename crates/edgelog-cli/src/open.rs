@@ -8,13 +8,17 @@ use clap::Args;
 use edgelog::{Log, OpenError, Options, Start, View};
 use std::path::Path;
 
-/// Sizes of a new log.
+/// Sizes of a new log, and whether it is kept compressed.
 #[derive(Debug, Args)]
 pub(crate) struct Sizes {
     /// Bytes on disk that a new log may take, such as 64MiB [default: 1GiB]; an existing log keeps the budget that it was created
     /// with, and another value is refused
     #[arg(long, value_name = "BYTES", value_parser = parse_budget)]
     budget: Option<u64>,
+    /// Keep full segments compressed with zstd, from now until the command ends: 1 is fast, 3 is zstd's own default, 19 small and slow.
+    /// What is compressed stays so, and is read with this or without it
+    #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(1..=19))]
+    compress: Option<i32>,
 }
 
 /// Space is freed by whole segments, so a small budget needs small ones.
@@ -34,6 +38,9 @@ impl Sizes {
         let mut options = Options::new();
         if let Some(budget) = self.budget {
             options = options.budget_bytes(budget).segment_bytes(segment_bytes(budget));
+        }
+        if let Some(level) = self.compress {
+            options = options.compress(level);
         }
         let log = options.open(dir).map_err(|error| self.explain(dir, error))?;
         let damaged = log.status()?.damaged;

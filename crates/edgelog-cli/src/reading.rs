@@ -108,6 +108,13 @@ fn told_apart(view: &mut View, gap: Gap) -> Result<Gap, anyhow::Error> {
         return Ok(gap);
     }
     view.refresh().map_err(|error: OpenError| anyhow::Error::from(error))?;
-    let evicted = gap.to <= view.earliest().map_err(explain)?;
-    Ok(if evicted { Gap { reason: GapReason::Evicted, ..gap } } else { gap })
+    if gap.to > view.earliest().map_err(explain)? {
+        return Ok(gap);
+    }
+    // Whoever comes to it now is told why.
+    let mut anew = View::open(view.path(), Start::Offset(gap.from))?;
+    match anew.next().map_err(explain)? {
+        Some(Item::Gap(Gap { reason, .. })) => Ok(Gap { reason, ..gap }),
+        _ => Ok(gap),
+    }
 }

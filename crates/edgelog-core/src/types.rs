@@ -159,7 +159,8 @@ impl Gap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GapReason {
-    /// Their bytes no longer verify, or their segment is unreadable.
+    /// Their bytes no longer verify, or their segment is unreadable. Where that was the oldest one, and what was evicted before cannot be told
+    /// from it, the gap has both.
     Damaged,
     /// Their segment was recycled before this reader came.
     Evicted,

@@ -5,8 +5,10 @@ mod common;
 #[path = "common/format.rs"]
 mod format;
 
-use common::{Bytes, ID, Met, NOW, Rng, adds_up, create, mount, put, read_from};
-use edgelog_core::{AppendError, Class, Event, Gap, GapReason, Log, LogId, MountError};
+use common::{Bytes, ID, Met, NOW, Rng, TestLog, adds_up, create, mount, put, read_from};
+use edgelog_core::{
+    AppendError, BackReader, Class, Event, FullPolicy, Gap, GapReason, Log, LogId, MountError,
+};
 
 const fn gap(from: u64, to: u64) -> Met {
     Met::Gap(Gap { from, to, reason: GapReason::Damaged })
@@ -92,6 +94,38 @@ fn a_cursor_beyond_a_damaged_end_keeps_its_offsets_from_being_given_again() {
 }
 
 #[test]
+fn an_oldest_segment_that_lost_its_header_is_damaged_until_the_ring_comes_to_it_and_evicted_then() {
+    for records in [40, 90, 200] {
+        let medium = Bytes::new(1024, 4, 1, 0);
+        let mut log = create(&medium);
+        log.set_full_policy(FullPolicy::DropOldest);
+        for n in 0..records {
+            put(&mut log, &named(n));
+        }
+        log.sync().unwrap();
+        let segments = format::parse(&medium.bytes.borrow());
+        let (from, to) = (segments[0].base_offset, segments[1].base_offset);
+        assert_eq!(from > 0, records > 100, "{records} records");
+        medium.flip((segments[0].generation as usize % 4 * 1024 + 20) * 8);
+        let mut log = mount(&medium);
+        let met = read_from(&mut log, from);
+        assert_eq!(met[..2], [gap(from, to), record(to)], "{records} records");
+        // What was evicted before it cannot be told from it.
+        let (mut back, mut buffer) = (BackReader::<8>::before(to + 1), [0; 1024]);
+        let mut met =
+            |log: &mut TestLog| Met::of(log.read_back(&mut back, &mut buffer).unwrap().unwrap());
+        assert_eq!([met(&mut log), met(&mut log)], [record(to), gap(0, to)]);
+        log.set_full_policy(FullPolicy::DropOldest);
+        let segments = log.segments_opened();
+        while log.segments_opened() < segments + 4 {
+            put(&mut log, &named(0));
+        }
+        let Met::Gap(gone) = read_from(&mut log, from)[0] else { panic!("{records} records") };
+        assert_eq!(gone.reason, GapReason::Evicted, "{records} records");
+    }
+}
+
+#[test]
 fn any_single_bit_costs_at_most_the_record_it_stands_in_or_the_oldest_segment_whose_header_it_breaks()
  {
     let medium = Bytes::new(1024, 4, 1, 0);
@@ -148,8 +182,10 @@ fn any_single_bit_costs_at_most_the_record_it_stands_in_or_the_oldest_segment_wh
             assert!(met.contains(&record(n)), "bit {bit} also cost record {n}");
         }
         for item in &met {
-            let Met::Record(n, payload) = item else { continue };
-            assert_eq!(*payload, named(*n), "bit {bit}");
+            match item {
+                Met::Record(n, payload) => assert_eq!(*payload, named(*n), "bit {bit}"),
+                Met::Gap(gap) => assert_eq!(gap.reason, GapReason::Damaged, "bit {bit}"),
+            }
         }
     }
     assert!(outcomes.iter().all(|&count| count > 200), "{outcomes:?}");

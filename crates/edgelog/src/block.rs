@@ -36,6 +36,7 @@ impl Block {
     }
 
     /// The offsets of its records.
+    #[inline]
     pub(crate) fn offsets(&self) -> Range<u64> {
         let first = self.first.map_or(0, |first| first.identity.offset);
         first..first + self.entries.len() as u64
@@ -66,8 +67,11 @@ impl Block {
             self.bytes.reserve_exact(most.max(BLOCK_LEN));
         }
         let unaligned = self.bytes.as_ptr().addr() + self.bytes.len() + key.len();
-        self.bytes.resize(unaligned.next_multiple_of(ALIGNMENT) - unaligned + self.bytes.len(), 0);
-        self.bytes.extend_from_slice(key);
+        let padding = unaligned.next_multiple_of(ALIGNMENT) - unaligned;
+        if padding + key.len() > 0 {
+            self.bytes.resize(self.bytes.len() + padding, 0);
+            self.bytes.extend_from_slice(key);
+        }
         // Lossless: they fit a block.
         let to_u32 = |length| u32::try_from(length).unwrap_or(u32::MAX);
         self.entries.push(Entry {
@@ -80,6 +84,12 @@ impl Block {
         });
         self.bytes.extend_from_slice(record.payload);
         true
+    }
+
+    /// Whether the record at `offset` is here.
+    #[inline]
+    pub(crate) fn has(&self, offset: u64) -> bool {
+        self.offsets().contains(&offset)
     }
 
     /// The record at `offset`, if it is here.

@@ -45,9 +45,19 @@ impl FileError {
         self.source.kind()
     }
 
+    /// Whether it passes when something is given up.
+    pub(crate) fn is_want_of_space(&self) -> bool {
+        matches!(self.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
+    /// The operating system's error.
+    pub(crate) fn io(&self) -> &io::Error {
+        &self.source
+    }
+
     fn advice(&self) -> &'static str {
         match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            _ if self.is_want_of_space() => {
                 "; free some space, then go on: nothing that was stored is lost"
             }
             io::ErrorKind::PermissionDenied => {

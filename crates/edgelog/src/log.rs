@@ -75,7 +75,7 @@ pub struct Status {
     pub earliest: u64,
     /// Every record below this was appended.
     pub visible: u64,
-    /// Every record below this survives a power cut. Just after the log was opened it may be less than was told before a crash.
+    /// Every record below this survives a power cut.
     pub durable: u64,
     /// Durable records that opening found damaged near the end.
     pub damaged: u64,
@@ -344,31 +344,50 @@ impl Log {
         self.stored(engine, stored, durability, bytes)
     }
 
-    /// Calls the engine for something that may need a segment. In a store it is tried again as long as room can be made for one.
+    /// Calls the engine for something that may need a segment. It is tried again as long as room can be made for one, in a store's budget or on a
+    /// disk that has less space than the budget.
     fn with_room<T>(
         &self,
         mut call: impl FnMut(&mut Engine) -> Result<T, AppendError>,
     ) -> (MutexGuard<'_, Engine>, Result<T, AppendError>) {
         let mut engine = self.engine();
-        let Some(member) = &self.shared.member else {
-            let done = call(&mut engine);
-            return (engine, done);
-        };
+        let member = self.shared.member.as_ref();
         loop {
-            let refusals = member.share().refusals();
-            let done = call(&mut engine);
-            let is_refused = matches!(done, Err(AppendError::Full | AppendError::Medium(_)));
-            if !is_refused || member.share().refusals() == refusals || engine.is_poisoned() {
+            let before = member.map(|member| (member.share().refusals(), member.given_up()));
+            let mut done = call(&mut engine);
+            if matches!(done, Err(AppendError::Full))
+                && let Some(lack) = engine.medium_mut().take_lack()
+            {
+                done = Err(AppendError::Medium(lack));
+            }
+            let is_disk_full = match &done {
+                Err(AppendError::Full) => false,
+                Err(AppendError::Medium(error)) => error.is_want_of_space(),
+                _ => return (engine, done),
+            };
+            if engine.is_poisoned() {
                 return (engine, done);
             }
-            let bytes = engine.extent().geometry().segment_size().into();
-            // Room is made with one log's lock at a time.
-            drop(engine);
-            let made = member.make_room(bytes);
-            engine = self.engine();
+            let made = match member.zip(before) {
+                Some((member, (refusals, given))) => {
+                    let is_budget_full = member.share().refusals() != refusals;
+                    let bytes = engine.extent().geometry().segment_size().into();
+                    // Room is made with one log's lock at a time.
+                    drop(engine);
+                    let made = match (is_budget_full, is_disk_full) {
+                        (true, _) => member.make_room(bytes, given),
+                        (false, true) => member.give_up_one(given),
+                        (false, false) => Ok(false),
+                    };
+                    engine = self.engine();
+                    made
+                }
+                None if is_disk_full => engine.evict().map(|evicted| evicted.is_some()),
+                None => Ok(false),
+            };
             match made {
                 Ok(true) => {}
-                Ok(false) => return (engine, Err(AppendError::Full)),
+                Ok(false) => return (engine, done),
                 Err(error) => return (engine, Err(error)),
             }
         }
@@ -530,13 +549,15 @@ impl Log {
             .map(|t| t.name.as_str().to_owned())
     }
 
-    /// The figures of this moment.
+    /// The figures of this moment. Asked right after opening, it waits until what a killed process left is durable, as that counts.
     ///
     /// # Errors
     ///
     /// The file system failed.
     pub fn status(&self) -> Result<Status, ReadError> {
         let mut engine = self.engine();
+        // A failure leaves the figures as they are, and is told to the next who appends or waits.
+        let _ = engine.settle().map_err(|error| self.committer().explained(&engine, error));
         let earliest = engine.earliest()?;
         let (segments, segments_max) = engine.segments();
         Ok(Status {

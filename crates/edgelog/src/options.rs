@@ -93,7 +93,8 @@ impl Options {
     /// 64 KiB; on a disk that is full there is none), and, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
     ///
     /// What a full log does is its [full policy](Self::full): unless told otherwise, it refuses appends until every cursor has passed its oldest
-    /// segment, and never drops what was not read.
+    /// segment, and never drops what was not read. A disk that has less space than this makes it full as well: the policy says whether the oldest segment
+    /// goes, each as a file that is removed, and an append that is refused says that there is no space.
     #[must_use]
     pub const fn budget_bytes(mut self, bytes: u64) -> Self {
         self.budget_bytes = Some(bytes);
@@ -149,12 +150,12 @@ impl Options {
     /// about 0.45 times as many records in the same time (a sensor's readings of 30 bytes, `cargo xtask bench rest`), and keeps some 300 KB more.
     /// Looking for an offset or a time costs one block for each segment that is looked at. A flipped bit on the
     /// disk takes the records of its block, not one record; they are a gap, as all damage is. In the first block of the oldest segment it
-    /// takes that segment, because nothing else says where it begins; readers then see it as given up.
+    /// takes that segment, because nothing else says where it begins.
     ///
     /// **What it saves.** Those readings take 0.35 of their space. The [budget](Self::budget_bytes) and [`retain_bytes`](Self::retain_bytes) count plain bytes: a log by itself holds as much
     /// as before in less space on the disk. A [`Store`](crate::Store)'s budget counts what the files take: logs in it hold
-    /// more, if their own budgets are larger than the store's. A segment that is recycled takes a whole file again, which on a
-    /// disk that others filled may be refused until there is room.
+    /// more, if their own budgets are larger than the store's. A segment that is recycled takes a whole file again, for which on a
+    /// disk that others filled more than one old one may have to go, or the append is refused until there is room.
     #[cfg(feature = "zstd")]
     #[must_use]
     pub const fn compress(mut self, level: i32) -> Self {
@@ -210,9 +211,9 @@ impl Options {
     ///
     /// A new log is durable, with its directory entries, when this returns. An existing log costs a look at each segment,
     /// and one pass over its newest one; no record is written before the first append.
-    /// What a process that was killed left written and not synced is made durable in the background: until then
-    /// [`Status::durable`](crate::Status::durable) tells where the newest segment begins, or more, and whoever appends, commits or
-    /// [waits](Log::durable) is held up by it. Should that fail, the log ends with the error, as it does after any sync that failed.
+    /// What a process that was killed left written and not synced is made durable in the background, and whoever appends, commits,
+    /// asks for the [status](Log::status) or [waits](Log::durable) before is held up by it. Should that fail, the log ends with the
+    /// error, as it does after any sync that failed.
     ///
     /// # Errors
     ///
@@ -254,7 +255,7 @@ impl Options {
             member.share().set_files(stored_bytes(directory)?);
             medium = medium.sharing(member.share().clone());
             let segment = u64::from(geometry.segment_size());
-            if stored.is_none() && !member.make_room(segment).unwrap_or(false) {
+            if stored.is_none() && !member.claim(segment).unwrap_or(false) {
                 return Err(OpenError::Full(directory.to_owned()));
             }
         }

@@ -26,8 +26,8 @@ pub struct Reader {
     held: Held,
     /// While it is behind what is held.
     files: Option<Files>,
-    /// Records since it last waited.
-    batch: Cell<u32>,
+    /// Where it last waited.
+    waited_at: Cell<u64>,
     /// When it was last woken.
     woken: Cell<Option<Instant>>,
 }
@@ -59,7 +59,7 @@ impl Reader {
             offset: 0,
             held: Held::default(),
             files: None,
-            batch: Cell::new(0),
+            waited_at: Cell::new(0),
             woken: Cell::new(None),
         };
         reader.offset = {
@@ -71,6 +71,7 @@ impl Reader {
                 Start::Time(time_ms) => engine.seek_time(time_ms)?,
             }
         };
+        reader.waited_at.set(reader.offset);
         Ok(reader)
     }
 
@@ -82,16 +83,30 @@ impl Reader {
     ///
     /// The file system failed; the reader stays where it was. Of a log that takes no more, what is durable can still be read.
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
+    // Inlined, so that a caller who wants the payload alone does not pay for the rest.
+    #[inline]
     pub fn next(&mut self) -> Result<Option<Item<'_>>, ReadError> {
-        if self.held.get(self.offset).is_none() && !self.look()? {
+        if self.held.has(self.offset) {
+            return Ok(self.next_held());
+        }
+        self.next_not_held()
+    }
+
+    #[inline]
+    fn next_held(&mut self) -> Option<Item<'_>> {
+        let record = self.held.get(self.offset)?;
+        self.offset += 1;
+        Some(Item::Record(record))
+    }
+
+    fn next_not_held(&mut self) -> Result<Option<Item<'_>>, ReadError> {
+        if !self.look()? {
             return Ok(None);
         }
-        self.batch.set(self.batch.get().saturating_add(1));
-        let Self { offset, held, files, .. } = self;
-        if let Some(record) = held.get(*offset) {
-            *offset += 1;
-            return Ok(Some(Item::Record(record)));
+        if self.held.has(self.offset) {
+            return Ok(self.next_held());
         }
+        let Self { offset, files, .. } = self;
         let Some(Files { place, medium, extent, limit, buffer }) = files else { return Ok(None) };
         let item = place.read_in_place(medium, extent, *limit, buffer)?;
         *offset = place.offset();
@@ -107,12 +122,14 @@ impl Reader {
         if *offset >= log.recent().visible() {
             return Ok(false);
         }
-        if log.recent().find(*offset, held) {
+        if held.go_on(*offset) || log.recent().find(*offset, held) {
             // What it has mapped may be recycled.
             *files = None;
             return Ok(true);
         }
         let Some((extent, limit)) = log.written_beyond(*offset)? else { return Ok(false) };
+        // No further than it must: out of memory it costs a tenth.
+        let limit = log.recent().next_above(*offset).map_or(limit, |kept| limit.min(kept));
         match files {
             Some(files) => (files.extent, files.limit) = (extent, limit),
             None => *files = Some(Files::new(log, *offset, extent, limit)),
@@ -134,7 +151,7 @@ impl Reader {
         let left =
             || deadline.map_or(timeout, |until| until.saturating_duration_since(Instant::now()));
         let rests = match self.woken.get() {
-            _ if self.batch.take() > 1 => RESTS,
+            _ if self.offset.saturating_sub(self.waited_at.replace(self.offset)) > 1 => RESTS,
             Some(woken) if now.saturating_duration_since(woken) < REST => 1,
             _ => 0,
         };

@@ -8,9 +8,12 @@ use edgelog_core::Record;
 use std::collections::VecDeque;
 use std::mem;
 
-/// Full blocks that are kept, of together some 4 MiB. Who is further behind reads the files.
-const BLOCKS_MAX: usize = 256;
+/// Full blocks that are kept, of together some 8 MiB: more than is appended while a reader waits for a processor that others want too. Who
+/// is further behind reads the files.
+const BLOCKS_MAX: usize = 512;
 const ROOM_MAX: usize = BLOCKS_MAX * BLOCK_LEN;
+/// Bytes that a reader is lent at once, or one block: the lock and what it guards go from processor to processor each time.
+const LENT_MAX: usize = 256 << 10;
 
 /// Where those who append and those who read meet.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub(crate) struct Recent {
     visible: CachePadded<AtomicU64>,
     /// Nothing is kept for nobody.
     readers: AtomicUsize,
-    kept: Mutex<Kept>,
+    kept: CachePadded<Mutex<Kept>>,
 }
 
 #[derive(Debug, Default)]
@@ -34,15 +37,17 @@ struct Kept {
 /// What a reader has of it.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
+    /// The block that is being read, and those behind it, the next one last.
     shared: Option<Arc<Block>>,
-    /// Copied from a block that was not yet full.
+    next: Vec<Arc<Block>>,
+    /// Copied from a block that was not yet full: what follows them.
     own: Block,
 }
 
 impl Recent {
     pub(crate) fn new(visible: u64) -> Self {
         let visible = CachePadded::new(AtomicU64::new(visible));
-        Self { visible, readers: AtomicUsize::new(0), kept: Mutex::default() }
+        Self { visible, readers: AtomicUsize::new(0), kept: CachePadded::default() }
     }
 
     /// There is one reader more.
@@ -79,18 +84,34 @@ impl Recent {
         self.visible.load(Ordering::Acquire)
     }
 
-    /// Lends `held` what is kept from `offset` on, in place of what it had; whether that is anything.
+    /// Lends `held` what is kept from `offset` on, or much of it, in place of what it had; whether that is anything.
     pub(crate) fn find(&self, offset: u64, held: &mut Held) -> bool {
+        held.clear();
         let kept = self.kept();
-        let behind = kept.full.partition_point(|&(first, _)| first <= offset);
-        let block = behind.checked_sub(1).and_then(|at| kept.full.get(at));
-        let block = block.filter(|(_, block)| block.offsets().contains(&offset));
-        held.shared = block.map(|(_, block)| Arc::clone(block));
-        if held.shared.is_none() && kept.open.offsets().contains(&offset) {
-            held.own.copy_from(&kept.open, offset);
+        let (mut end, mut room) = (offset, 0);
+        let at = kept.full.partition_point(|&(first, _)| first <= offset).saturating_sub(1);
+        for (_, block) in kept.full.range(at..) {
+            if !block.has(end) || (room > 0 && room + block.room() > LENT_MAX) {
+                break;
+            }
+            (end, room) = (block.offsets().end, room + block.room());
+            held.next.push(Arc::clone(block));
+        }
+        if kept.open.has(end) && room < LENT_MAX {
+            held.own.copy_from(&kept.open, end);
         }
         drop(kept);
-        held.get(offset).is_some()
+        held.next.reverse();
+        held.go_on(offset)
+    }
+
+    /// Where what is kept begins, or goes on, above `offset`.
+    pub(crate) fn next_above(&self, offset: u64) -> Option<u64> {
+        let kept = self.kept();
+        let behind = kept.full.partition_point(|&(first, _)| first <= offset);
+        let open = kept.open.offsets();
+        let next = kept.full.get(behind).map_or(open.start, |&(first, _)| first);
+        (next > offset).then_some(next)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -136,10 +157,33 @@ impl Kept {
 }
 
 impl Held {
+    /// Whether the record at `offset` is here.
+    #[inline]
+    pub(crate) fn has(&self, offset: u64) -> bool {
+        self.block().has(offset)
+    }
+
     /// The record at `offset`, if it is here.
     #[inline]
     pub(crate) fn get(&self, offset: u64) -> Option<Record<'_>> {
-        self.shared.as_deref().unwrap_or(&self.own).get(offset)
+        self.block().get(offset)
+    }
+
+    /// Goes on to the block with the record at `offset`, if that is the next one; whether it is.
+    pub(crate) fn go_on(&mut self, offset: u64) -> bool {
+        self.shared = self.next.pop();
+        self.has(offset)
+    }
+
+    fn clear(&mut self) {
+        self.shared = None;
+        self.next.clear();
+        self.own.clear();
+    }
+
+    #[inline]
+    fn block(&self) -> &Block {
+        self.shared.as_deref().unwrap_or(&self.own)
     }
 }
 
@@ -173,6 +217,29 @@ mod tests {
         drop(two);
         assert!(!kept(visible - 1), "the last reader is gone");
     }
+
+    #[test]
+    fn a_reader_is_lent_many_blocks_at_once_and_not_too_many_and_told_where_memory_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Options::new().budget_bytes(64 << 20).open(folder.path()).unwrap();
+        let _reader = log.reader(Start::Latest).unwrap();
+        for _ in 0..20_000 {
+            log.append("t", &Event::new(&[7; 1000])).unwrap();
+        }
+        let (recent, mut held) = (log.recent(), Held::default());
+        let oldest = recent.next_above(0).unwrap();
+        assert!(!recent.find(oldest - 1, &mut held) && recent.find(oldest, &mut held));
+        let mut offset = oldest;
+        while held.has(offset) || held.go_on(offset) {
+            offset += 1;
+        }
+        let bytes = (offset - oldest) * 1000;
+        assert!(bytes <= LENT_MAX as u64 && bytes > LENT_MAX as u64 / 4 * 3, "{bytes} bytes");
+        // The newest are copied from the block that is being filled.
+        assert!(recent.find(recent.visible() - 1, &mut held));
+        assert_eq!(recent.next_above(recent.visible()), None);
+    }
+
     #[test]
     fn large_records_are_kept_too_and_no_more_bytes_for_them() {
         let folder = tempfile::tempdir().unwrap();
@@ -190,6 +257,6 @@ mod tests {
         let oldest = (0..200).find(|&offset| kept(offset)).unwrap();
         assert!((oldest..200).all(kept));
         let bytes: usize = lengths[usize::try_from(oldest).unwrap()..].iter().sum();
-        assert!(bytes <= ROOM_MAX + BLOCK_LEN && bytes > ROOM_MAX - 600_000, "{bytes} bytes");
+        assert!(bytes <= ROOM_MAX + BLOCK_LEN && bytes > ROOM_MAX / 8 * 7, "{bytes} bytes");
     }
 }

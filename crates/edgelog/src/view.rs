@@ -86,6 +86,12 @@ impl View {
         }
     }
 
+    /// The folder or the image.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The log's id.
     #[must_use]
     pub fn id(&self) -> LogId {

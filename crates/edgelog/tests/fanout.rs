@@ -1,5 +1,7 @@
 //! Readers in the owner's process: what they get and when, and that nobody is forgotten.
 
+mod support;
+
 use edgelog::{
     Class, Event, GapReason, Item, Log, Options, OwnedItem, Payload, Reader, Start, View,
 };
@@ -8,10 +10,10 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
+use support::Counter;
 
 /// Longer than any test takes: who is forgotten fails it.
 const FOR_EVER: Duration = Duration::from_secs(60);
@@ -96,7 +98,7 @@ fn a_reader_that_falls_behind_what_is_in_memory_misses_nothing() {
     let log = open(folder.path());
     let mut readers: Vec<_> = (0..4).map(|_| log.reader(Start::Earliest).unwrap()).collect();
     let mut read = [0; 4];
-    // 20 MiB, of which some four are in memory. The readers are between nought and 16 MiB behind.
+    // 20 MiB, of which some eight are in memory. The readers are between nought and 16 MiB behind.
     for n in 0..20_000 {
         append(&log, n, 1000);
         for (at, reader) in readers.iter_mut().enumerate() {
@@ -207,16 +209,6 @@ fn whoever_waits_in_whatever_way_gets_all_of_a_producers_bursts_and_single_event
     });
 }
 
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Counter(AtomicUsize);
-
-impl Wake for Counter {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 #[test]
 fn a_task_that_waits_is_woken_once_by_an_append_never_by_anything_else_and_forgotten_when_it_is_dropped()
  {
@@ -226,7 +218,7 @@ fn a_task_that_waits_is_woken_once_by_an_append_never_by_anything_else_and_forgo
     let counter = Arc::new(Counter::default());
     let waker = Waker::from(Arc::clone(&counter));
     let mut context = Context::from_waker(&waker);
-    let woken = || counter.0.load(Ordering::SeqCst);
+    let woken = || counter.count();
 
     let mut ready = Box::pin(reader.ready());
     assert_eq!(ready.as_mut().poll(&mut context), Poll::Pending);

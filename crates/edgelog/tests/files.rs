@@ -1,8 +1,9 @@
 //! A log in a directory: who owns it, what is in its files, and what is never touched.
 
-use edgelog::{Event, Item, Log, OpenError, Options, Start, View};
+use edgelog::{Event, FullPolicy, Item, Log, OpenError, Options, Start, View};
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -222,6 +223,47 @@ fn a_foreign_file_in_a_segments_place_is_moved_aside_when_the_ring_comes_to_it()
     assert_eq!(read_all(&mut view), ((0..3001).collect(), 0));
     assert_eq!(fs::read(folder.path().join("00000001.foreign-0")).unwrap(), b"a photo of a cat");
     assert_eq!(fs::read(folder.path().join("00000002.foreign-0")).unwrap(), foreign);
+}
+
+#[test]
+fn a_folder_or_a_link_that_leads_nowhere_in_a_segments_place_costs_that_segment_and_is_moved_aside()
+{
+    let things = ["a folder", "a loop", "a folder in the place of a compressed file"];
+    for (thing, slot) in things.iter().flat_map(|thing| (0..4).map(move |slot| (thing, slot))) {
+        let folder = tempfile::tempdir().unwrap();
+        append(&options().open(folder.path()).unwrap(), 2300);
+        let ending = if thing.contains("compressed") { ".zst" } else { "" };
+        let path = folder.path().join(format!("{slot:08}.seg"));
+        let is_used = path.exists();
+        assert_eq!(is_used, slot < 3);
+        let _ = fs::remove_file(&path);
+        let path = folder.path().join(format!("{slot:08}.seg{ending}"));
+        if *thing == "a loop" {
+            symlink(&path, &path).unwrap();
+        } else {
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("cat"), b"a photo of a cat").unwrap();
+        }
+        let told = format!("{thing} for slot {slot}");
+        let view = View::open(folder.path(), Start::Offset(0));
+        let (seen, lost) = read_all(&mut view.unwrap_or_else(|error| panic!("{told}: {error}")));
+        assert_eq!(lost > 0, slot < 2, "{told}");
+        let log = options().full(FullPolicy::DropOldest).open(folder.path());
+        let log = log.unwrap_or_else(|error| panic!("{told}: {error}"));
+        let status = log.status().unwrap();
+        let visible = if slot == 2 { seen.len() as u64 } else { 2300 };
+        assert_eq!((status.visible, seen.len() as u64 + lost), (visible, visible), "{told}");
+        append(&log, 3700);
+        let mut view = View::open(folder.path(), Start::Earliest).unwrap();
+        assert_eq!(read_all(&mut view).0.last(), Some(&(visible + 3699)), "{told}");
+        let extension = if ending.is_empty() { "foreign-0" } else { "seg.foreign-0" };
+        let aside = folder.path().join(format!("{slot:08}.{extension}"));
+        if *thing == "a loop" {
+            assert_eq!(fs::read_link(aside).unwrap(), path, "{told}");
+        } else {
+            assert_eq!(fs::read(aside.join("cat")).unwrap(), b"a photo of a cat", "{told}");
+        }
+    }
 }
 
 #[test]

@@ -405,6 +405,19 @@ fn a_flipped_bit_costs_the_records_of_its_block_which_are_a_gap() {
 }
 
 #[test]
+fn a_flipped_bit_in_the_first_block_of_the_oldest_segment_costs_it_and_is_told_as_damage() {
+    let twins = twins();
+    let path = packed(twins.packed.path(), 0);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let (first, end, gaps) = read(twins.packed.path(), Start::Offset(0));
+    assert_eq!((first, end), (0, twins.records));
+    let [gap] = gaps[..] else { panic!("{gaps:?}") };
+    assert_eq!((gap.from, gap.reason), (0, GapReason::Damaged));
+}
+
+#[test]
 fn a_log_whose_newest_segments_are_gone_goes_on_in_a_compressed_one() {
     // They leave much of each segment's end.
     let twins = twins_of(Some(7000));

@@ -1,13 +1,15 @@
 //! A reader as a stream.
 
+mod support;
+
 use edgelog::{Event, Log, Options, OwnedItem, Start};
 use futures_lite::StreamExt;
 use futures_lite::future::block_on;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Waker};
 use std::thread;
+use support::Counter;
 
 fn open(folder: &Path) -> Log {
     Options::new().segment_bytes(1 << 20).budget_bytes(64 << 20).open(folder).unwrap()
@@ -38,16 +40,6 @@ fn a_stream_gives_everything_that_is_appended_while_it_waits() {
     assert!(numbers.eq(0..1000));
 }
 
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Counter(AtomicUsize);
-
-impl Wake for Counter {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 #[test]
 fn a_stream_that_is_dropped_while_it_waits_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
@@ -58,7 +50,7 @@ fn a_stream_that_is_dropped_while_it_waits_leaves_nothing_behind() {
     assert!(stream.poll_next(&mut Context::from_waker(&waker)).is_pending());
     drop((stream, waker));
     append(&log, 0);
-    assert_eq!(counter.0.load(Ordering::SeqCst), 0, "it was dropped");
+    assert_eq!(counter.count(), 0, "it was dropped");
     assert_eq!(Arc::strong_count(&counter), 1, "something still holds its waker");
     drop(log);
     // Nobody keeps the log open.

@@ -35,6 +35,7 @@ mod writer;
 mod file;
 mod log;
 mod retention;
+mod store;
 
 mod models;
 

@@ -1,6 +1,6 @@
 //! `edgelog info`: what is in the log, without reading all of it.
 
-use crate::reading::{explain, ring_bytes, segment_files};
+use crate::reading::{explain, is_plain, ring_bytes, segment_files};
 use crate::render::text;
 use crate::say;
 use crate::time::rfc3339;
@@ -51,6 +51,8 @@ struct Report {
     image: Option<Image>,
     bytes_on_disk: u64,
     bytes_max: u64,
+    /// Those of its segments that are kept compressed.
+    compressed: Compressed,
     topics: Vec<String>,
     cursors: Vec<Cursor>,
 }
@@ -60,6 +62,12 @@ struct Cursor {
     name: String,
     offset: u64,
     lag: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Compressed {
+    segments: u64,
+    bytes: u64,
 }
 
 /// A file in place of a folder.
@@ -168,10 +176,19 @@ fn look(dir: &Path) -> anyhow::Result<Report> {
         missing: bytes_max.saturating_sub(bytes),
         behind: bytes.saturating_sub(bytes_max),
     });
+    let files = if image.is_some() { Vec::new() } else { segment_files(dir)? };
     let bytes_on_disk = match &image {
         Some(image) => image.bytes,
-        None => segment_files(dir)?.iter().map(|(_, bytes)| bytes).sum(),
+        None => files.iter().map(|(_, bytes)| bytes).sum(),
     };
+    let mut compressed = Compressed::default();
+    // Where there are both the plain one counts.
+    for (_, bytes) in
+        files.iter().filter(|(path, _)| !is_plain(path) && !path.with_extension("").exists())
+    {
+        compressed.segments += 1;
+        compressed.bytes += bytes;
+    }
     let (earliest, visible) = (view.earliest().map_err(explain)?, view.visible());
     let cursors = view.cursors().iter().map(|cursor| Cursor {
         name: cursor.name.as_str().to_owned(),
@@ -194,6 +211,7 @@ fn look(dir: &Path) -> anyhow::Result<Report> {
         image,
         bytes_on_disk,
         bytes_max,
+        compressed,
         topics: view.topics().iter().map(|topic| topic.name.as_str().to_owned()).collect(),
         cursors: cursors.collect(),
         earliest_time: first_time(&mut view)?,
@@ -240,6 +258,11 @@ impl Report {
         row("medium", format!("program word {word}, erased value {:#04X}", self.erased));
         let budget = bytes(self.bytes_max);
         row("on disk", format!("{} of at most {budget}", bytes(self.bytes_on_disk)));
+        let Compressed { segments, bytes: length } = self.compressed;
+        if segments > 0 {
+            let segments = plural(segments, "segment");
+            row("compressed", format!("{segments} in {}", bytes(length)));
+        }
         if let Some(&Image { missing, behind, .. }) = self.image.as_ref() {
             if missing > 0 {
                 let missing = plural(missing, "byte");

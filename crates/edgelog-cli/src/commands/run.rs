@@ -34,7 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   edgelog run                          once a second into ./edgelog-data
   edgelog run --kafka localhost:9092   the same, and ship them to topic edgelog there
-  edgelog run --every 10s --budget 64MiB
+  edgelog run --every 10s --budget 64MiB --compress 3
   edgelog run --samples 5              five readings, then end
 
 A reading is processor use, load, memory, swap, disks, network and temperatures as a FlatBuffers event in topic host.metrics, with

@@ -1,6 +1,7 @@
 //! Events from standard input.
 
-use crate::support::{Place, json};
+use crate::support::{Place, json, until};
+use serde_json::json as value;
 use std::io::Write;
 
 #[test]
@@ -27,6 +28,35 @@ fn the_summary_for_scripts_names_offsets_and_what_is_durable() {
     let summary = json(&place.done_with(&["append", "--json"], b"b\nc\n"));
     let numbers = ["stored", "bad", "first", "last", "durable"].map(|name| summary[name].as_u64());
     assert_eq!(numbers, [2, 0, 1, 2, 3].map(Some));
+}
+
+#[test]
+fn full_segments_are_kept_compressed_when_it_is_told_to_and_info_says_how_many() {
+    let place = Place::new();
+    place.done_with(&["append", "--budget", "1MiB"], b"first\n");
+    assert_eq!(place.json(&["info"])["compressed"], value!({ "segments": 0, "bytes": 0 }));
+    assert!(!place.done(&["info"]).contains("compressed"));
+    let lines = b"0123456789012345678901234567890123456789\n".repeat(8000);
+    let mut running = place.start(&["append", "--compress", "3"]);
+    let mut input = running.child().stdin.take().expect("piped");
+    input.write_all(&lines).expect("it reads");
+    // The newest two stay as they are.
+    until("segments are compressed", || {
+        let info = place.json(&["info"]);
+        let (used, told) = (&info["segments_used"], &info["compressed"]);
+        used.as_u64() > Some(4) && told["segments"].as_u64() == used.as_u64().map(|n| n - 2)
+    });
+    drop(input);
+    assert_eq!(running.ended().code, Some(0));
+    let info = place.json(&["info"]);
+    let (segments, bytes) = (&info["compressed"]["segments"], &info["compressed"]["bytes"]);
+    let (segments, bytes) = (segments.as_u64().expect("told"), bytes.as_u64().expect("told"));
+    assert!(bytes > 0 && bytes < segments * 65536 / 5, "{segments} segments in {bytes} bytes");
+    assert!(place.done(&["info"]).contains(&format!("compressed {segments} segments in ")));
+    assert_eq!(place.json(&["verify"])["records"], 8001);
+    for level in ["0", "20", "much"] {
+        assert_eq!(place.run(&["append", "--compress", level]).code, Some(2), "{level}");
+    }
 }
 
 #[test]

@@ -81,6 +81,23 @@ fn a_flipped_bit_costs_one_record() {
 }
 
 #[test]
+fn an_oldest_segment_that_lost_its_header_is_told_as_damage() {
+    let (place, total) = stored();
+    let segment = place.log().join("00000000.seg");
+    let mut bytes = fs::read(&segment).expect("there");
+    bytes[20] ^= 0x10;
+    fs::write(&segment, bytes).expect("writable");
+    let verified = place.run(&["verify", "--json"]);
+    assert_eq!(verified.code, Some(1), "{}", verified.stdout);
+    let report = json(&verified.stdout);
+    let missing = report["missing"].as_u64().expect("a number");
+    assert!(missing > 0 && report["records"].as_u64() == Some(total as u64 - missing));
+    let gap = &report["gaps"][0];
+    assert_eq!((gap["from"].as_u64(), gap["to"].as_u64()), (Some(0), report["earliest"].as_u64()));
+    assert_eq!(gap["reason"], "damaged");
+}
+
+#[test]
 fn a_folder_of_foreign_segment_files_is_left_alone() {
     let place = Place::new();
     fs::create_dir(place.log()).expect("writable");

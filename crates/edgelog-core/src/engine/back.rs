@@ -59,7 +59,7 @@ impl<const N: usize> BackReader<N> {
             let older = |header: &SegmentHeader| header.base_offset < below;
             let header = ring.last_where(medium, older).await?;
             if header.base_offset >= below {
-                reason = GapReason::Evicted;
+                reason = ring.why_gone(medium).await?;
             } else {
                 from = header.base_offset;
                 let Some(end) = self.find_places(medium, ring, header).await? else {

@@ -210,7 +210,11 @@ impl Reader {
                     let offset = self.offset;
                     let from = |header: &SegmentHeader| header.base_offset <= offset;
                     let from = ring.last_where(medium, from).await?;
-                    At::start(&from, &ring.geometry, GapReason::Evicted)
+                    let reason = match from.base_offset > offset {
+                        true => ring.why_gone(medium).await?,
+                        false => GapReason::Evicted,
+                    };
+                    At::start(&from, &ring.geometry, reason)
                 }
             };
             if at.place.offset > self.offset {

@@ -7,7 +7,7 @@ use crate::error::MountError;
 use crate::format::SegmentHeader;
 use crate::geometry::Geometry;
 use crate::place::Place;
-use crate::types::LogId;
+use crate::types::{GapReason, LogId};
 
 /// The live segments of a mounted log.
 #[derive(Clone, Copy, Debug)]
@@ -173,6 +173,23 @@ impl Ring {
         medium: &mut M,
     ) -> Result<SegmentHeader, M::Error> {
         self.first_from(medium, self.oldest).await
+    }
+
+    /// Why the records before the oldest segment are gone. Where one more could be and its slot is neither blank nor taken by another, it was
+    /// damaged: it may still have had them all, or only the last.
+    pub(crate) async fn why_gone<M: Medium>(&self, medium: &mut M) -> Result<GapReason, M::Error> {
+        let before = self.oldest.checked_sub(1);
+        let Some(before) = before.filter(|&before| before >= self.first_live()) else {
+            return Ok(GapReason::Evicted);
+        };
+        // It may be recycled in the middle of a look.
+        for _ in 0..SURVEYS {
+            let found = read_header(medium, self.geometry.slot(before)).await?;
+            if matches!(found, Header::Valid(_) | Header::Dirty { blank: true }) {
+                return Ok(GapReason::Evicted);
+            }
+        }
+        Ok(GapReason::Damaged)
     }
 
     /// The last readable segment for which `holds`, which is true for older ones and false for newer ones; the oldest readable

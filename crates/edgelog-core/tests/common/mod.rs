@@ -187,7 +187,7 @@ pub(crate) enum Met {
 }
 
 impl Met {
-    fn of(item: Item<'_>) -> Self {
+    pub(crate) fn of(item: Item<'_>) -> Self {
         match item {
             Item::Record(record) => Self::Record(record.identity.offset, record.payload.to_vec()),
             Item::Gap(gap) => Self::Gap(gap),

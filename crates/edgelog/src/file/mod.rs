@@ -26,7 +26,7 @@ use crate::maps::Maps;
 use crate::store::Share;
 use ahead::ReadAhead;
 use edgelog_core::{Geometry, LogId, Medium};
-use open::Files;
+use open::{Files, is_no_file};
 use outbox::{Job, Outbox, Ticket};
 use packed::{LOOKS, PackedFiles, to_be_mapped};
 use space::Settled;
@@ -67,6 +67,10 @@ pub(crate) struct FileMedium {
     /// The last [barrier](Medium::barrier).
     barrier: Ticket,
     spare: Spare,
+    /// What was made for a slot that has no file.
+    claimed: Option<(u32, File)>,
+    /// Why none could be made, for want of space.
+    lack: Option<FileError>,
     settled: Settled,
     /// Since the segment that is appended to was erased.
     syncs: u32,
@@ -96,6 +100,8 @@ impl FileMedium {
             outbox: Outbox::default(),
             barrier: Ticket::default(),
             spare: Spare::new(&files, geometry),
+            claimed: None,
+            lack: None,
             settled: Settled::default(),
             syncs: 0,
             likely_slot: 0,
@@ -147,6 +153,17 @@ impl FileMedium {
 
     /// Fills `bytes` from the slot's file, whichever it has; without one they are erased.
     fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
+        match self.read_either(slot, position, bytes) {
+            // What the segment held is gone, and it is not known to be unused: damage.
+            Err(error) if is_no_file(error.io()) => {
+                bytes.fill(!self.geometry.erased());
+                Ok(())
+            }
+            read => read,
+        }
+    }
+
+    fn read_either(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         let erased = self.geometry.erased();
         // While it mounts, its owner is alone with the files.
         let looks = if self.ahead.is_some() { 1 } else { LOOKS };
@@ -204,6 +221,11 @@ impl FileMedium {
     /// Fails when a write or sync has failed, also in the background. Costs next to nothing otherwise.
     pub(crate) fn check(&self) -> Result<(), FileError> {
         self.outbox.check()
+    }
+
+    /// Why the disk has no space for a segment that the log was refused.
+    pub(crate) const fn take_lack(&mut self) -> Option<FileError> {
+        self.lack.take()
     }
 
     /// The next write or sync will fail.
@@ -332,9 +354,8 @@ impl Medium for FileMedium {
     }
 
     fn claim(&mut self, slot: u32) -> Result<bool, FileError> {
-        let Some(share) = &self.share else { return Ok(true) };
         // A file that is there is used again.
-        Ok(self.files.get(slot)?.is_some() || share.claim(self.geometry.segment_size().into()))
+        Ok(self.own_file(slot)?.is_some() || self.make_claimed(slot)?)
     }
 
     fn likely_slot(&self) -> u32 {
@@ -374,6 +395,7 @@ impl Drop for FileMedium {
     fn drop(&mut self) {
         let _ = self.write_out();
         self.outbox.end();
+        self.drop_claimed();
         if let Some(share) = &self.share {
             share.let_go();
         }

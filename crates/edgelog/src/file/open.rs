@@ -9,6 +9,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Whether something has the name that is no file: a folder, or a link that leads nowhere for ever.
+pub(super) fn is_no_file(error: &io::Error) -> bool {
+    let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    is_loop || error.kind() == io::ErrorKind::IsADirectory
+}
+
 /// The segment files of one directory.
 #[derive(Debug)]
 pub(super) struct Files {

@@ -8,7 +8,6 @@ use crate::sync::thread::{Builder, JoinHandle};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Nothing that is put in is done before what was put in before it, so a sync between two writes holds the second one back. What fails
@@ -287,11 +286,14 @@ impl Job {
 }
 
 impl Unsynced {
-    fn sync(&self) -> Result<(), FileError> {
+    pub(super) fn sync(&self) -> Result<(), FileError> {
         let Self { path, file, is_folder } = self;
         // What a rename changes of a folder is none of what fdatasync asks for.
-        let synced = if *is_folder { file.sync_all() } else { file.sync_data() };
-        synced.map_err(|error: io::Error| FileError::new("sync", path, error))
+        let (doing, synced) = match is_folder {
+            true => ("sync the folder", file.sync_all()),
+            false => ("sync", file.sync_data()),
+        };
+        synced.map_err(|error| FileError::new(doing, path, error))
     }
 }
 
@@ -319,6 +321,7 @@ pub(super) fn folder(path: &Path) -> Result<Unsynced, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
 
     /// A file, and a write of `bytes` to its place `at`.
     fn write(file: &Arc<File>, at: u32, bytes: &[u8]) -> Job {

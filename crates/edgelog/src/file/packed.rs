@@ -9,6 +9,7 @@
 use super::FileMedium;
 use super::ahead::read_full;
 use super::create::owns;
+use super::open::is_no_file;
 use super::stored::{files_with, segment_name, slot_of};
 #[cfg(feature = "zstd")]
 use super::{Access, Packing};
@@ -150,12 +151,17 @@ impl FileMedium {
     /// more, and the removal need not be durable.
     pub(super) fn remove_packed(&self, slot: u32) -> Result<bool, FileError> {
         let path = packed_path(&self.files.path(slot));
-        let failed = |error| FileError::new("open", &path, error);
-        let Some(file) = found(File::open(&path)).map_err(failed)? else { return Ok(false) };
-        // What is not ours is somebody's data, as with plain files.
-        if !self.owns_packed(file, &path)? {
-            self.set_foreign_aside(&path)?;
-            return Ok(true);
+        let opened = found(File::open(&path));
+        let opened = opened.map_err(|error| FileError::new("open", &path, error));
+        match opened.and_then(|file| file.map(|file| self.owns_packed(file, &path)).transpose()) {
+            Ok(None) => return Ok(false),
+            Ok(Some(true)) => {}
+            Err(error) if !is_no_file(error.io()) => return Err(error),
+            // What is not ours is somebody's data, as with plain files.
+            Ok(Some(false)) | Err(_) => {
+                self.set_foreign_aside(&path)?;
+                return Ok(true);
+            }
         }
         let bytes = fs::metadata(&path).map_err(|error| FileError::new("look at", &path, error))?;
         let removed = found(fs::remove_file(&path));
@@ -198,15 +204,24 @@ impl FileMedium {
     /// whose place that took.
     pub(crate) fn remove_overtaken(&self) -> Result<(), FileError> {
         for plain in packed_paths(self.files.directory())? {
-            let failed = |error| FileError::new("open", &plain, error);
             let slot = slot_of(&plain).filter(|&slot| self.files.path(slot) == plain);
             let Some(slot) = slot else { continue };
-            if let Some(file) = found(File::open(&plain)).map_err(failed)?
-                && owns(&file, self.log.get().copied(), self.geometry.erased(), &plain)?
-            {
-                // Its name may be as young as the crash.
-                self.sync_directory()?;
-                self.remove_packed(slot)?;
+            let opened = found(File::open(&plain));
+            let opened = opened.map_err(|error| FileError::new("open", &plain, error));
+            let (log, erased) = (self.log.get().copied(), self.geometry.erased());
+            let owned = opened.and_then(|file| match file {
+                Some(file) => owns(&file, log, erased, &plain),
+                None => Ok(false),
+            });
+            match owned {
+                Ok(true) => {
+                    // Its name may be as young as the crash.
+                    self.sync_directory()?;
+                    let _ = self.remove_packed(slot)?;
+                }
+                Ok(false) => {}
+                Err(error) if is_no_file(error.io()) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::FileMedium;
 use super::ahead::read_full;
+use super::open::is_no_file;
 use super::packed::unfinished_path;
 use super::space::fill;
 use super::spare::{REPLACED_NAME, SPARE_NAME};
@@ -22,10 +23,12 @@ impl FileMedium {
             let length = match fs::metadata(&path) {
                 Ok(about) => about,
                 // A link into nowhere: there is nothing to be mended.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound || is_no_file(&error) => {
+                    continue;
+                }
                 Err(error) => return Err(FileError::new("look at", &path, error)),
             };
-            if length.len() >= size {
+            if length.len() >= size || !length.is_file() {
                 continue;
             }
             let file = OpenOptions::new().read(true).write(true).open(&path);
@@ -52,8 +55,11 @@ impl FileMedium {
             if !names.iter().any(|doubtful| Some(doubtful.as_str()) == name) {
                 continue;
             }
-            let file = OpenOptions::new().read(true).write(true).open(&path);
-            let file = file.map_err(|error| FileError::new("open", &path, error))?;
+            let file = match OpenOptions::new().read(true).write(true).open(&path) {
+                // Its bytes are gone, whatever the sync did.
+                Err(error) if is_no_file(&error) => continue,
+                opened => opened.map_err(|error| FileError::new("open", &path, error))?,
+            };
             write_anew(&file).map_err(|error| FileError::new("write anew", &path, error))?;
         }
         Ok(())

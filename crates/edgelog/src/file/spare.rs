@@ -26,6 +26,7 @@ enum Making {
     /// It was not asked for since the last one was taken.
     Idle,
     Underway(JoinHandle<io::Result<SpareFile>>),
+    Made(SpareFile),
     /// It could not be made; not asked for again before the next segment.
     Failed,
 }
@@ -96,9 +97,18 @@ impl Spare {
         Ok(None)
     }
 
+    /// Whether it is there. Waits for what was begun.
+    pub(super) fn is_made(&mut self) -> bool {
+        if let Making::Underway(_) = self.making {
+            self.making = self.end().map_or(Making::Failed, Making::Made);
+        }
+        matches!(self.making, Making::Made(_))
+    }
+
     fn end(&mut self) -> Option<SpareFile> {
         match std::mem::replace(&mut self.making, Making::Idle) {
             Making::Underway(thread) => thread.join().ok()?.ok(),
+            Making::Made(file) => Some(file),
             Making::Idle | Making::Failed => None,
         }
     }

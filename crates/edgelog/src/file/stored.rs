@@ -1,5 +1,6 @@
 //! What a directory holds, told before anything is opened.
 
+use super::open::is_no_file;
 use super::packed::{head_of, packed_paths};
 use super::spare::{REPLACED_NAME, SPARE_NAME};
 use crate::error::{FileError, OpenError};
@@ -43,9 +44,16 @@ impl Stored {
             }
             let failed = |error| FileError::new("read", &path, error);
             // One that was there may be compressed by now, or removed.
-            let Some((head, file)) = head_of(&path, HEADER_LEN_MAX).map_err(failed)? else {
-                continue;
+            let head = match head_of(&path, HEADER_LEN_MAX) {
+                // It costs its segment, and is nothing to begin a log over.
+                Err(error) if is_no_file(&error) => {
+                    stored.files += 1;
+                    stored.data = true;
+                    continue;
+                }
+                head => head.map_err(failed)?,
             };
+            let Some((head, file)) = head else { continue };
             stored.files += 1;
             // What somebody compressed is something.
             stored.data |= file.is_none() || !is_blank(&head);
@@ -110,8 +118,8 @@ pub(crate) fn stored_bytes(directory: &Path) -> Result<u64, FileError> {
             }
             match fs::metadata(&path) {
                 Ok(about) => bytes += if about.is_file() { about.len() } else { 0 },
-                // The owner gave it up since the folder was read.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // The owner gave it up since the folder was read, or it is none.
+                Err(error) if error.kind() == io::ErrorKind::NotFound || is_no_file(&error) => {}
                 Err(error) => return Err(FileError::new("look at", &path, error)),
             }
         }

@@ -44,13 +44,13 @@ impl Budget {
 #[derive(Clone, Debug)]
 pub(crate) struct Share {
     budget: Arc<Budget>,
-    name: Arc<str>,
+    name: Arc<String>,
     refusals: Arc<AtomicU64>,
 }
 
 impl Share {
     pub(crate) fn new(budget: &Arc<Budget>, name: &str) -> Self {
-        let (budget, name) = (Arc::clone(budget), Arc::from(name));
+        let (budget, name) = (Arc::clone(budget), Arc::new(name.to_owned()));
         Self { budget, name, refusals: Arc::default() }
     }
 
@@ -67,13 +67,13 @@ impl Share {
     pub(crate) fn claim(&self, bytes: u64) -> bool {
         let mut accounts = self.budget.accounts();
         let used: u64 = accounts.values().map(|account| account.files + account.kept).sum();
-        let kept = accounts.get(&*self.name).map_or(0, |account| account.kept);
+        let kept = accounts.get(self.name()).map_or(0, |account| account.kept);
         let more = bytes.saturating_sub(kept);
         if more > self.budget.limit.saturating_sub(used) && more > 0 {
             self.refusals.fetch_add(1, Ordering::Relaxed);
             return false;
         }
-        accounts.entry(self.name.to_string()).or_default().kept += more;
+        accounts.entry(self.name().to_owned()).or_default().kept += more;
         true
     }
 
@@ -106,7 +106,7 @@ impl Share {
     }
 
     fn account(&self, change: impl FnOnce(&mut Account)) {
-        change(self.budget.accounts().entry(self.name.to_string()).or_default());
+        change(self.budget.accounts().entry(self.name().to_owned()).or_default());
     }
 }
 

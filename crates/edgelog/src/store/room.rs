@@ -4,6 +4,7 @@ use super::Shared;
 use super::budget::Share;
 use crate::error::AppendError;
 use crate::log::{Log, WeakLog};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use edgelog_core::Class;
 use std::cmp::Reverse;
@@ -16,6 +17,8 @@ pub(super) struct Rooms {
     /// Held by who gives something up, so that two who need room for one segment do not give up two. Whoever holds a log's lock never waits for
     /// it, and who holds it waits for one log's lock at a time.
     making: Mutex<()>,
+    /// Segments that were given up.
+    given: AtomicU64,
 }
 
 impl Rooms {
@@ -89,19 +92,38 @@ impl Member {
     /// # Errors
     ///
     /// Something might have gone, and a file could not be removed.
-    pub(crate) fn make_room(&self, bytes: u64) -> Result<bool, AppendError> {
+    pub(crate) fn claim(&self, bytes: u64) -> Result<bool, AppendError> {
+        self.give_up_until(|| self.share.claim(bytes))
+    }
+
+    /// How many segments the store's logs gave up to each other.
+    pub(crate) fn given_up(&self) -> u64 {
+        self.store.rooms.given.load(Ordering::Relaxed)
+    }
+
+    /// As [`claim`](Self::claim), unless something was given up since there were `before`: it may have been for the same segment, so try again.
+    pub(crate) fn make_room(&self, bytes: u64, before: u64) -> Result<bool, AppendError> {
+        self.give_up_until(|| self.given_up() != before || self.share.claim(bytes))
+    }
+
+    /// The same where the disk has no space although the budget has: gives up one.
+    pub(crate) fn give_up_one(&self, before: u64) -> Result<bool, AppendError> {
+        self.give_up_until(|| self.given_up() != before)
+    }
+
+    fn give_up_until(&self, is_enough: impl Fn() -> bool) -> Result<bool, AppendError> {
         let rooms = &self.store.rooms;
         let _making = lock(&rooms.making);
         let (mut failed, mut failure) = (BTreeSet::new(), None);
         loop {
-            if self.share.claim(bytes) {
+            if is_enough() {
                 return Ok(true);
             }
             let Some((name, log)) = rooms.next_to_give(self.class, &failed) else {
                 return failure.map_or(Ok(false), Err);
             };
             match log.evict() {
-                Ok(true) => {}
+                Ok(true) => _ = rooms.given.fetch_add(1, Ordering::Relaxed),
                 // Its cursors or its policy changed since it was looked at.
                 Ok(false) => {
                     failed.insert(name);

@@ -15,8 +15,9 @@ use std::task::{Wake, Waker};
 pub(crate) type Model = fn() -> u64;
 
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, Model)> {
-    let outbox = crate::file::models::MODELS;
-    [bell::MODELS, group::MODELS, recent::MODELS, writer::MODELS, outbox].concat().into_iter()
+    let (outbox, store) = (crate::file::models::MODELS, crate::store::models::MODELS);
+    let all = [bell::MODELS, group::MODELS, recent::MODELS, writer::MODELS, outbox, store];
+    all.concat().into_iter()
 }
 
 /// What a model's threads take their time from.

@@ -17,7 +17,7 @@ super::models!(
 );
 
 /// As many as a log keeps; see `BLOCKS_MAX`.
-const BLOCKS_MAX: u64 = 256;
+const BLOCKS_MAX: u64 = 512;
 /// So much that every record has a block of its own.
 const LONG: usize = BLOCK_LEN / 2;
 

@@ -17,6 +17,7 @@ super::models!(
     what_two_append_is_written_when_it_is_due,
     a_batch_is_synced_when_its_time_is_over,
     a_batch_whose_first_record_another_sync_covers_is_synced_as_well,
+    a_batch_that_begins_while_the_one_before_needs_no_sync_any_more_is_synced_as_well,
     a_batch_is_synced_when_its_bytes_are_together,
     a_batch_is_synced_when_the_log_is_closed,
     a_disk_that_fails_is_told_to_all_who_wait,
@@ -142,6 +143,20 @@ fn a_batch_whose_first_record_another_sync_covers_is_synced_as_well() -> u64 {
         let _ = log.committer().sync(u64::MAX);
         wait_until_durable(&log, 2);
         others.into_iter().for_each(|it| it.join().unwrap());
+    })
+}
+
+fn a_batch_that_begins_while_the_one_before_needs_no_sync_any_more_is_synced_as_well() -> u64 {
+    check(Time::Passes, Some(3), || {
+        let log = Log::open((Duration::from_secs(1), u64::MAX));
+        let offset = log.append();
+        log.committer().sync(u64::MAX).unwrap();
+        // Who appended it says so only now.
+        let other = with(&log, |log| log.committer().orders().batch(1, 1));
+        assert_eq!(offset, 0);
+        batch(&log);
+        wait_until_durable(&log, 2);
+        other.join().unwrap();
     })
 }
 
