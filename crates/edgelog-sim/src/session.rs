@@ -477,6 +477,10 @@ impl<M: SimMedium> Session<M> {
         else {
             return Ok(());
         };
+        if offset > self.log.durable() {
+            // A commit would do it, and the model is to know what it is held at.
+            self.call_between(|log| log.settle())?;
+        }
         let held = offset.min(self.log.durable());
         let model = self.model.cursors.entry(String::from(name)).or_default();
         if held >= found.offset {

@@ -225,3 +225,35 @@ fn a_ring_that_turns_while_its_barriers_are_pending_is_a_log_after_every_cut() {
         }
     }
 }
+
+/// Mounting waits for no device, so until it is past the first barrier a power cut may take what a killed owner left unsynced.
+#[test]
+fn what_a_killed_owner_left_is_told_as_durable_when_it_is_and_a_commit_waits_for_that() {
+    for records in 1..20 {
+        let disk = SimDisk::new(4096, 3);
+        let mut log = Log::create(disk.clone(), vec![0; 512], id(records), 1).unwrap();
+        let (topic, cursor) = (log.topic("t").unwrap(), log.cursor("c", 0).unwrap());
+        let event = Event { topic, class: Class::Normal, key: None, payload: &[7; 100] };
+        let outlives = |log: &Log<SimDisk, Vec<u8>>| {
+            for seed in 0..20 {
+                let after = Log::mount(disk.cut(seed), vec![0; 512]).unwrap();
+                let name = format!("{records} records, seed {seed}");
+                assert!(after.visible() >= log.durable(), "{name}: {}", after.visible());
+                assert!(after.cursors()[0].offset <= log.durable(), "{name}");
+            }
+        };
+        log.append(&event, 1).unwrap();
+        log.sync().unwrap();
+        log.commit(cursor, 1, 0).unwrap();
+        for _ in 0..records {
+            log.append(&event, 1).unwrap();
+        }
+        drop(log);
+        let mut log = Log::mount(disk.clone(), vec![0; 512]).unwrap();
+        assert_eq!((log.durable(), log.visible()), (1, 1 + records));
+        outlives(&log);
+        log.commit(cursor, 1 + records, 0).unwrap();
+        assert_eq!((log.durable(), log.cursors()[0].offset), (1 + records, 1 + records));
+        outlives(&log);
+    }
+}

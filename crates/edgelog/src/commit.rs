@@ -109,6 +109,14 @@ impl Committer {
         })
     }
 
+    /// Makes durable what mounting found, without the log's lock. A failure is told to the next who appends or waits.
+    pub(crate) fn settle(&self) {
+        let engine = self.engine();
+        if engine.durable() < engine.visible() && self.write_out(engine).is_ok() {
+            self.moved.ring();
+        }
+    }
+
     /// Gives up what the retention no longer keeps, when it is time to look: after something was stored, which a failure here does not undo. It
     /// is tried again, or is told to the next who appends.
     pub(crate) fn trim(&self, engine: &mut Engine, when: When) {

@@ -47,8 +47,7 @@ impl OwnerLock {
         for file in &self.doubtful {
             name.push_str(&doubt(file));
         }
-        let written = self.file.write_all_at(name.as_bytes(), 0);
-        let _ = written.and_then(|()| self.file.set_len(name.len() as u64));
+        let _ = self.file.write_all_at(name.as_bytes(), 0);
     }
 
     /// The names of the files whose last sync failed a former owner, unless the system has been started since.
@@ -58,7 +57,11 @@ impl OwnerLock {
 
     /// They were written anew, and synced.
     pub(crate) fn settle(&mut self) {
-        self.doubtful.clear();
+        if std::mem::take(&mut self.doubtful).is_empty() {
+            // A change of the file's length may have to wait for the file system.
+            return;
+        }
+        let _ = self.file.set_len(0);
         self.write_name();
     }
 }

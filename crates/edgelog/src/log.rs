@@ -124,7 +124,11 @@ impl Log {
         member: Option<Member>,
     ) -> io::Result<Self> {
         let committer = Arc::new(committer);
-        let recent = Recent::new(committer.engine().visible());
+        let visible = committer.engine().visible();
+        if committer.group().durable() < visible {
+            committer.orders().settle();
+        }
+        let recent = Recent::new(visible);
         let shared = Shared {
             _writer: Writer::start(Arc::clone(&committer))?,
             #[cfg(feature = "zstd")]
@@ -568,13 +572,15 @@ impl Log {
             .map(|t| t.name.as_str().to_owned())
     }
 
-    /// The figures of this moment.
+    /// The figures of this moment. Asked right after opening, it waits until what a killed process left is durable, as that counts.
     ///
     /// # Errors
     ///
     /// The file system failed.
     pub fn status(&self) -> Result<Status, ReadError> {
         let mut engine = self.engine();
+        // A failure leaves the figures as they are, and is told to the next who appends or waits.
+        let _ = engine.settle().map_err(|error| self.committer().explained(&engine, error));
         let earliest = engine.earliest()?;
         let (segments, segments_max) = engine.segments();
         Ok(Status {

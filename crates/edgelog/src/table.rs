@@ -220,7 +220,10 @@ impl TableCursor {
         let Some(done) = row else {
             return Err(TableError::Missing { log: self.id, name: self.name.clone() });
         };
-        let durable = self.log.engine().durable();
+        let mut engine = self.log.engine();
+        engine.settle().map_err(|error| self.log.committer().explained(&engine, error))?;
+        let durable = engine.durable();
+        drop(engine);
         if done > durable {
             return Err(TableError::Ahead { done, durable });
         }

@@ -1,5 +1,5 @@
-//! The thread that writes what was appended when nobody syncs or reads, so that other processes see it, and that syncs for those who do
-//! not wait for it themselves.
+//! The thread that makes durable what the log was opened with, that writes what was appended when nobody syncs or reads, so that other
+//! processes see it, and that syncs for those who do not wait for it themselves.
 
 use crate::commit::Committer;
 use crate::retention::When;
@@ -38,6 +38,7 @@ pub(crate) struct Orders {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Due {
+    settle: Option<Instant>,
     write: Option<Instant>,
     batch: Option<Instant>,
     sync: bool,
@@ -77,6 +78,11 @@ impl Orders {
             due: Mutex::default(),
             changed: Condvar::new(),
         }
+    }
+
+    /// The log was opened, and what was found is to be durable, soon: not while whoever opened it wants to begin.
+    pub(crate) fn settle(&self) {
+        self.order(|due| due.settle = Some(Instant::now() + WRITE_AFTER));
     }
 
     /// Something was appended.
@@ -131,6 +137,7 @@ impl Orders {
 /// What is due at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Work {
+    settle: bool,
     write: bool,
     sync: bool,
     end: bool,
@@ -139,7 +146,7 @@ struct Work {
 impl Due {
     /// Whether there is something to do at once, and when there is otherwise.
     fn next(&self) -> (bool, Option<Instant>) {
-        (self.sync || self.end, self.write.into_iter().chain(self.batch).min())
+        (self.sync || self.end, self.write.into_iter().chain(self.batch).chain(self.settle).min())
     }
 
     fn take(&mut self, now: Instant) -> Option<Work> {
@@ -147,8 +154,9 @@ impl Due {
         let write = self.write.take_if(is_due).is_some();
         let is_batch_due = self.batch.take_if(|at| self.end || is_due(at)).is_some();
         let sync = std::mem::take(&mut self.sync) || is_batch_due;
-        let work = Work { write, sync, end: self.end };
-        (write || sync || self.end).then_some(work)
+        let settle = self.settle.take_if(is_due).is_some();
+        let work = Work { settle, write, sync, end: self.end };
+        (settle || write || sync || self.end).then_some(work)
     }
 }
 
@@ -181,6 +189,9 @@ fn run(committer: &Committer) {
 /// What fails is told to those who wait, and to the next who appends or syncs.
 fn serve(committer: &Committer, work: Work) {
     let orders = committer.orders();
+    if work.settle {
+        committer.settle();
+    }
     if work.sync {
         // Before the look at what is wanted: who batches behind it gives an order of his own.
         orders.is_batching.store(false, Ordering::SeqCst);
@@ -204,6 +215,7 @@ fn is_first(flag: &AtomicBool) -> bool {
 mod tests {
     use super::*;
 
+    const NONE: Work = Work { settle: false, write: false, sync: false, end: false };
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn due_at(orders: &Orders, at: Instant) -> Option<Work> {
@@ -221,7 +233,7 @@ mod tests {
         assert_eq!(orders.due().batch, first, "the first one's time holds");
         assert_eq!(due_at(&orders, began), None);
         orders.batch(3, 1);
-        assert_eq!(due_at(&orders, began), Some(Work { write: false, sync: true, end: false }));
+        assert_eq!(due_at(&orders, began), Some(Work { sync: true, ..NONE }));
         assert_eq!(orders.below.load(Ordering::SeqCst), 3);
         assert_eq!(due_at(&orders, began), None);
         assert!(due_at(&orders, Instant::now() + HOUR).is_some_and(|work| work.sync));
@@ -246,9 +258,22 @@ mod tests {
         orders.write();
         orders.batch(1, 1);
         let soon = Instant::now() + WRITE_AFTER;
-        assert_eq!(due_at(&orders, soon), Some(Work { write: true, sync: false, end: false }));
+        assert_eq!(due_at(&orders, soon), Some(Work { write: true, ..NONE }));
         orders.order(|due| due.end = true);
-        assert_eq!(due_at(&orders, soon), Some(Work { write: false, sync: true, end: true }));
+        assert_eq!(due_at(&orders, soon), Some(Work { sync: true, end: true, ..NONE }));
+    }
+
+    #[test]
+    fn what_the_log_was_opened_with_is_settled_in_its_time_and_left_to_the_files_at_the_end() {
+        let orders = Orders::new(HOUR, 100);
+        orders.settle();
+        assert_eq!(due_at(&orders, Instant::now()), None);
+        let soon = Instant::now() + WRITE_AFTER;
+        assert_eq!(due_at(&orders, soon), Some(Work { settle: true, ..NONE }));
+        assert_eq!(due_at(&orders, soon), None);
+        orders.settle();
+        orders.order(|due| due.end = true);
+        assert_eq!(due_at(&orders, Instant::now()), Some(Work { end: true, ..NONE }));
     }
 
     #[test]

@@ -305,3 +305,33 @@ fn a_log_that_cannot_sync_tells_everybody_why_and_what_is_durable_and_goes_on_wh
     let offset = append(&log, Durability::Durable);
     assert!(offset > 0);
 }
+
+/// Opening waits for no device: what a killed process left is told as durable when it is.
+#[test]
+fn what_was_left_unsynced_is_durable_soon_after_opening_and_at_once_for_who_needs_it() {
+    const NEVER: (Duration, u64) = (Duration::from_secs(3600), u64::MAX);
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path(), NEVER);
+    for _ in 0..10 {
+        log.append("t", &Event::new(b"event")).unwrap();
+    }
+    drop(log);
+    let opened = || {
+        let log = open(folder.path(), NEVER);
+        assert_eq!(log.status().unwrap().visible, 10);
+        log
+    };
+    // By itself.
+    let log = opened();
+    while !log.durable(9).is_durable() {
+        std::thread::yield_now();
+    }
+    drop(log);
+    let log = opened();
+    assert_eq!(log.durable(9).wait().unwrap(), 10);
+    drop(log);
+    let log = opened();
+    let cursor = log.cursor("c", 10).unwrap();
+    assert_eq!(log.cursors().iter().find(|it| it.id == cursor).unwrap().offset, 10);
+    assert_eq!(log.status().unwrap().durable, 10);
+}

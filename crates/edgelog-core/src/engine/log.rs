@@ -93,10 +93,12 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>> Log<M, B> {
     /// Mounts the log that the medium holds. Writes nothing; damage costs the damaged records and is counted in [`damaged`](Self::damaged).
     /// The log has its own [`Memory`].
     ///
-    /// Everything found is durable afterwards: an owner that was killed may have left bytes that were written and not synced.
+    /// Everything found is made durable: an owner that was killed may have left bytes that were written and not synced. Nothing waits for
+    /// that where the medium can hold back what comes behind a [barrier](Medium::barrier): until it is past it, [`durable`](Self::durable) tells
+    /// where the newest segment begins, or more; the first append or commit waits, and so does [`settle`](Self::settle).
     /// Costs at most 2 log2(segments) + 8 header reads on a healthy ring (every header twice otherwise, and on rings of up
     /// to 16 segments; about 4 log2(segments) + 40 where segments were [given up](Self::evict), if the medium knows
-    /// [where one is](Medium::likely_slot)), one pass over the newest segment, and one sync.
+    /// [where one is](Medium::likely_slot)), one pass over the newest segment, and one barrier.
     /// Power loss: changes nothing.
     ///
     /// # Errors
@@ -205,9 +207,15 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         memory: S,
         mounted: Mounted,
     ) -> Result<Self, MountError<M::Error>> {
-        medium.adopt(mounted.ring.geometry.slot(mounted.ring.newest.generation));
-        medium.sync().await?;
-        let log = Self::from_mounted(medium, buffer, memory, mounted);
+        let newest = mounted.ring.newest;
+        medium.adopt(mounted.ring.geometry.slot(newest.generation));
+        medium.barrier().await?;
+        let mut log = Self::from_mounted(medium, buffer, memory, mounted);
+        // A header is not there before everything up to it is durable, nor a commit before what it commits.
+        let committed = log.state().greatest_commit();
+        (log.durable, log.barred) = (newest.base_offset.max(committed), Some(log.visible()));
+        log.founded = false;
+        log.pass_barrier();
         let (needed, given) = (to_usize(log.header_len_max()), log.buffer.as_ref().len());
         if needed > given { Err(MountError::BufferTooSmall { needed }) } else { Ok(log) }
     }
@@ -376,6 +384,20 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         self.note_refused().await?;
         self.flush().await?;
         Ok(self.durable())
+    }
+
+    /// Returns when what mounting found is durable. At once where it is, as it is for whoever has appended something since.
+    ///
+    /// # Errors
+    ///
+    /// As [`sync`](Self::sync).
+    pub async fn settle(&mut self) -> Result<(), AppendError<M::Error>> {
+        // The first frame of a mount comes behind a sync.
+        if self.opened || self.barred.is_none() {
+            return Ok(());
+        }
+        self.usable()?;
+        self.flush().await
     }
 
     /// Begins a sync that the caller runs on the medium's behalf, so that others append meanwhile; gives the offset that will be durable

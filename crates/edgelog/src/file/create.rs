@@ -155,7 +155,7 @@ impl FileMedium {
         self.sync_directory()
     }
 
-    fn sync_directory(&self) -> Result<(), FileError> {
+    pub(super) fn sync_directory(&self) -> Result<(), FileError> {
         folder(self.files.directory())?.sync()
     }
 

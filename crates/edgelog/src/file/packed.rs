@@ -214,7 +214,11 @@ impl FileMedium {
                 None => Ok(false),
             });
             match owned {
-                Ok(true) => _ = self.remove_packed(slot)?,
+                Ok(true) => {
+                    // Its name may be as young as the crash.
+                    self.sync_directory()?;
+                    let _ = self.remove_packed(slot)?;
+                }
                 Ok(false) => {}
                 Err(error) if is_no_file(error.io()) => {}
                 Err(error) => return Err(error),

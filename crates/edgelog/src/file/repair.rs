@@ -47,6 +47,9 @@ impl FileMedium {
     /// Writes anew, and syncs, the segment files among `names`, whose last sync failed a former owner. The system may have given up what it could
     /// not write: until the power goes it shows whoever reads those bytes, takes them for written, and would call the next sync a success.
     pub(crate) fn rewrite(&self, names: &[String]) -> Result<(), FileError> {
+        if names.is_empty() {
+            return Ok(());
+        }
         for path in segment_paths(self.files.directory())? {
             let name = path.file_name().and_then(|name| name.to_str());
             if !names.iter().any(|doubtful| Some(doubtful.as_str()) == name) {

@@ -35,7 +35,13 @@ impl Stored {
         paths.extend(packed_paths(directory)?);
         paths.sort();
         paths.dedup();
-        for path in paths {
+        let all = paths.len();
+        for (looked_at, path) in paths.into_iter().enumerate() {
+            if votes.iter().any(|&(_, count, _)| 2 * count > all) {
+                // Whatever the others are.
+                stored.files += all - looked_at;
+                break;
+            }
             let failed = |error| FileError::new("read", &path, error);
             // One that was there may be compressed by now, or removed.
             let head = match head_of(&path, HEADER_LEN_MAX) {

@@ -76,9 +76,17 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         if !self.fits(CURSOR_ENTRIES_LEN_MAX, CONTROL_RESERVE) && self.next_is_free().await? {
             self.roll(self.ring.end.time).await?;
         }
-        let commit = Control::Commit { id, offset: start.min(self.durable()), mark: 0 };
+        let commit = Control::Commit { id, offset: self.held(start).await?, mark: 0 };
         self.control(&[Control::Cursor { id, name }, commit], 0).await?;
         Ok(CursorId(id))
+    }
+
+    /// An offset to be committed, held at the durable one. What mounting found counts.
+    async fn held(&mut self, offset: u64) -> Result<u64, AppendError<M::Error>> {
+        if offset > self.durable() {
+            self.settle().await?;
+        }
+        Ok(offset.min(self.durable()))
     }
 
     /// Moves a cursor: everything below `offset` is done. Committing twice, late or out of order is harmless.
@@ -100,7 +108,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
             return Err(AppendError::Unknown { what: Part::Cursor });
         };
         let current = (known.offset, known.mark);
-        let wanted = (offset.min(self.durable()), mark);
+        let wanted = (self.held(offset).await?, mark);
         // A commit that is late says again what holds, because that may not be stored yet.
         let next = if wanted.0 < current.0 { current } else { wanted };
         if next == current && !self.unsaved.contains(cursor) {

@@ -225,7 +225,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         Ok(())
     }
 
-    fn pass_barrier(&mut self) {
+    pub(super) fn pass_barrier(&mut self) {
         if let Some(offset) = self.barred
             && self.medium.is_past_barrier()
         {
