@@ -268,6 +268,25 @@ impl SimDisk {
         after
     }
 
+    /// The device as its next owner finds it when this one was killed, without a power cut: what is behind a barrier that the disk is not
+    /// past was held back, and is gone with whoever held it. The rest is there, as unsynced as it was. A new device; this one is not changed.
+    #[must_use]
+    pub fn kill(&self) -> Self {
+        let state = self.state();
+        let after = Self::from_image(state.geometry, state.durable.clone());
+        let mut next = after.state();
+        let there = state.unsynced.iter().filter(|write| write.behind == 0);
+        next.unsynced = there.map(|write| Write { after: 0, ..write.clone() }).collect();
+        let State { seen, unsynced, .. } = &mut *next;
+        for write in unsynced {
+            apply(seen, write);
+        }
+        (next.sector, next.lies) = (state.sector, state.lies);
+        next.forgets_barriers = state.forgets_barriers;
+        drop(next);
+        after
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

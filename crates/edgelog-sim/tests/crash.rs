@@ -1,9 +1,10 @@
 //! The crash campaign: random work, the power cut in every call that changes the medium, and again during recovery.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use edgelog_core::{Class, Event, FullPolicy, Log, LogId, MountError};
+use edgelog_core::{Class, Event, FullPolicy, Item, Log, LogId, MountError, Reader};
 use edgelog_sim::oracle::mount_and_judge;
 use edgelog_sim::{Answer, Fault, FaultKind, Op, Request, Rng, Session, SimDisk, Stop, check};
+use std::collections::BTreeMap;
 
 const GEOMETRIES: [(u32, u32); 5] = [(1024, 2), (1024, 3), (2048, 2), (1536, 5), (4096, 3)];
 
@@ -255,5 +256,99 @@ fn what_a_killed_owner_left_is_told_as_durable_when_it_is_and_a_commit_waits_for
         log.commit(cursor, 1 + records, 0).unwrap();
         assert_eq!((log.durable(), log.cursors()[0].offset), (1 + records, 1 + records));
         outlives(&log);
+    }
+}
+
+/// What one run was told.
+#[derive(Default)]
+struct Told {
+    /// Of every identity, the payload that it named first.
+    named: BTreeMap<(u32, u64), u64>,
+    /// The records below this were durable, and what they are.
+    durable: u64,
+    latest: BTreeMap<u64, u64>,
+}
+
+impl Told {
+    fn look(&mut self, log: &Log<SimDisk, Vec<u8>>) {
+        self.durable = self.durable.max(log.durable());
+        assert!(log.durable() <= log.visible());
+        for cursor in log.cursors() {
+            assert!(cursor.offset <= log.durable());
+        }
+    }
+
+    /// Everything that is there has the name that it had, and what was durable is there.
+    fn hold(&mut self, log: &mut Log<SimDisk, Vec<u8>>) {
+        assert!(log.visible() >= self.durable, "{} of {} are left", log.visible(), self.durable);
+        self.latest.split_off(&log.visible());
+        let (mut reader, mut buffer) = (Reader::at(0), vec![0; 1024]);
+        while let Some(item) = log.read(&mut reader, u64::MAX, &mut buffer).unwrap() {
+            let Item::Record(record) = item else { continue };
+            let edgelog_core::Identity { epoch, offset, .. } = record.identity;
+            let payload = u64::from_le_bytes(record.payload[..8].try_into().unwrap());
+            assert_eq!(
+                self.named.get(&(epoch, offset)),
+                Some(&payload),
+                "epoch {epoch}, offset {offset}"
+            );
+            assert_eq!(self.latest.get(&offset), Some(&payload), "offset {offset}");
+        }
+    }
+}
+
+/// Killed, the device was not even restarted: the barriers of one owner may be pending when the next one comes, and goes.
+#[test]
+fn owners_that_are_killed_before_anything_has_settled_tell_nothing_as_durable_that_a_cut_takes() {
+    for seed in 0..1500 {
+        let mut rng = Rng::new(seed);
+        let mut disk = SimDisk::new(1024, 2 + u32::try_from(rng.below(4)).unwrap());
+        let mut log = Log::create(disk.clone(), vec![0; 1024], id(seed), 1).unwrap();
+        let (mut told, mut appended) = (Told::default(), 0u64);
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..120 {
+                log.set_full_policy(FullPolicy::DropOldest);
+                match rng.below(24) {
+                    0 | 1 => _ = log.sync().unwrap(),
+                    2 => {
+                        let cursor = log.cursor("c", 0).unwrap();
+                        log.commit(cursor, log.visible(), 0).unwrap();
+                    }
+                    3 => _ = log.maintain(1).unwrap(),
+                    4 => _ = log.evict().unwrap(),
+                    5 => log.settle().unwrap(),
+                    6..9 => {
+                        told.look(&log);
+                        disk = if rng.one_in(2) { disk.kill() } else { disk.cut(rng.bits()) };
+                        log = Log::mount(disk.clone(), vec![0; 1024]).unwrap();
+                        told.look(&log);
+                        told.hold(&mut log);
+                    }
+                    9 => {
+                        // Only looked at, and killed at once.
+                        log = Log::mount(disk.kill(), vec![0; 1024]).unwrap();
+                        told.look(&log);
+                        disk = log.medium().kill();
+                        log = Log::mount(disk.clone(), vec![0; 1024]).unwrap();
+                        told.hold(&mut log);
+                    }
+                    _ => {
+                        let topic = log.topic("t").unwrap();
+                        let mut payload = vec![7; 8 + rng.below(150)];
+                        payload[..8].copy_from_slice(&appended.to_le_bytes());
+                        let event =
+                            Event { topic, class: Class::Normal, key: None, payload: &payload };
+                        let offset = log.append(&event, 1).unwrap();
+                        assert!(offset >= told.durable);
+                        let before = told.named.insert((log.epoch(), offset), appended);
+                        assert_eq!(before, None, "epoch {}, offset {offset}", log.epoch());
+                        told.latest.insert(offset, appended);
+                        appended += 1;
+                    }
+                }
+                told.look(&log);
+            }
+        }));
+        assert!(outcome.is_ok(), "seed {seed}");
     }
 }

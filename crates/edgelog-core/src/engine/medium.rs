@@ -142,6 +142,10 @@ pub trait Medium {
     /// survive. It need not wait for the device: a medium that holds back what comes later until what came before is durable can return
     /// at once. Erases may come before it. A [`sync`](Self::sync) by default.
     ///
+    /// Whoever mounts the medium next, without a power cut between, takes a segment's header for a sign that everything before it is durable.
+    /// So what is behind a barrier must not outlive its owner before what is in front of it is durable: a medium that only orders writes,
+    /// in a device that goes on when the owner dies, has to sync.
+    ///
     /// # Errors
     ///
     /// As [`sync`](Self::sync); what fails after it has returned is the error of the next program or sync, and of all that follow.
