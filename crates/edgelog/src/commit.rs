@@ -112,9 +112,13 @@ impl Committer {
     /// Makes durable what mounting found, without the log's lock. A failure is told to the next who appends or waits.
     pub(crate) fn settle(&self) {
         let engine = self.engine();
-        if engine.durable() < engine.visible() && self.write_out(engine).is_ok() {
-            self.moved.ring();
+        if engine.durable() < engine.visible() {
+            let _ = self.write_out(engine);
+        } else {
+            drop(engine);
         }
+        // In any case: who made it durable before, by the way, has told nobody.
+        self.moved.ring();
     }
 
     /// Gives up what the retention no longer keeps, when it is time to look: after something was stored, which a failure here does not undo. It
@@ -150,4 +154,59 @@ impl Committer {
 fn untold() -> FileError {
     let cut_short = io::Error::other("a call was cut short in the middle of a write");
     FileError::new("go on with", Path::new("the log"), cut_short)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Event;
+    use crate::log::Log;
+    use crate::options::Options;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake, Waker};
+
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// An uplink, say: what is durable may be so because of somebody who asked for something else.
+    #[test]
+    fn who_waits_for_what_the_log_was_opened_with_is_told_of_it_whoever_made_it_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Options::new().budget_bytes(16 << 20).open(folder.path()).unwrap();
+        let ways: [fn(&Log); 4] = [
+            |log| _ = log.status().unwrap(),
+            |log| _ = log.cursor("c", 10).unwrap(),
+            |log| _ = log.append("t", &Event::new(b"event")).unwrap(),
+            |log| _ = log.written_beyond(0).unwrap(),
+        ];
+        for settle in ways {
+            let log = open();
+            for _ in 0..10 {
+                log.append("t", &Event::new(b"event")).unwrap();
+            }
+            drop(log);
+            let log = open();
+            let found = log.engine().visible();
+            assert!(log.engine().durable() < found);
+            let counter = Arc::new(Counter::default());
+            let waker = Waker::from(Arc::clone(&counter));
+            let is_durable = || log.engine().durable() >= found;
+            let moved = log.committer().moved();
+            let mut place = None;
+            assert!(
+                moved.poll(&mut place, &mut Context::from_waker(&waker), is_durable).is_pending()
+            );
+            settle(&log);
+            assert!(is_durable());
+            // As the log's thread does in its time.
+            log.committer().settle();
+            assert!(counter.0.load(Ordering::SeqCst) > 0);
+        }
+    }
 }
