@@ -89,6 +89,8 @@ const BYTES_MAX: usize = 8 << 20;
 /// Buffers that are kept to be filled again: as many as may wait, because the system gives memory of this size page by page, with a fault for
 /// each, and takes it back at once.
 const FREE_MAX: usize = BYTES_MAX / WRITE_LEN;
+/// Bytes of such a buffer, which grows by doubling: one that a larger record needed is not kept.
+const FREE_LEN_MAX: usize = 4 * WRITE_LEN;
 
 impl Outbox {
     /// Puts a job behind all others, for whoever [works](Self::work_until) next.
@@ -226,6 +228,7 @@ impl Outbox {
                 self.0.done.store(queue.done, Ordering::Release);
                 if let Some(buffer) = buffer
                     && queue.free.len() < FREE_MAX
+                    && buffer.capacity() <= FREE_LEN_MAX
                 {
                     queue.free.push(buffer);
                 }
