@@ -87,7 +87,7 @@ pub(crate) fn print(arguments: &Arguments) -> Result<()> {
             &batch,
             Work::AppendBatch,
             kind,
-            "1,000 records a call; by edgelog, which has no such call yet, one a call",
+            "1,000 records a call",
         )?;
     }
     host.syncs()?;
@@ -381,7 +381,8 @@ impl Host<'_> {
         entrants.pop();
         println!(
             "\n# to open a log of a million records as its owner, whose process was killed; edgelog's newest segment is nearly full: the worst case. The plain\n\
-             # loop maps and verifies as much as one segment. commitlog and heed verify nothing"
+             # loop maps and verifies as much as one segment. commitlog and heed verify nothing. edgelog makes durable behind the opening, or for the first who\n\
+             # needs it, what the killed process left unsynced"
         );
         let seconds = Figure { name: figure, unit: "seconds", of: |outcome| outcome.seconds };
         let raw = Some("vs_raw_scan_of_one_segment");
