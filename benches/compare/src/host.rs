@@ -83,12 +83,7 @@ pub(crate) fn print(arguments: &Arguments) -> Result<()> {
         let each = format!("host.append.each{of}");
         host.appends(&each, Work::AppendEach, kind, "one call a record")?;
         let batch = format!("host.append.batch1000{of}");
-        host.appends(
-            &batch,
-            Work::AppendBatch,
-            kind,
-            "1,000 records a call",
-        )?;
+        host.appends(&batch, Work::AppendBatch, kind, "1,000 records a call")?;
     }
     host.syncs()?;
     host.group_commit()?;
