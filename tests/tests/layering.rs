@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Without the feature `alloc` it depends on nothing.
     ("edgelog-record", &["flatbuffers"]),
     ("edgelog-uplink", &["edgelog-core", "edgelog-kafka", "heapless"]),
-    ("edgelog-map", &["memmap2"]),
+    ("edgelog-map", &["libc", "memmap2"]),
     (
         "edgelog",
         &[

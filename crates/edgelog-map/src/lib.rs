@@ -7,6 +7,10 @@
 //! - a file is used anew, or made shorter, only by who [may](may_rewrite) rewrite it: while nobody has it mapped. Otherwise a new file takes
 //!   its name, and the old one lives on without a name until the last reader lets go of it.
 
+mod write_out;
+
+pub use write_out::begin_write_out;
+
 use memmap2::{Advice, Mmap, MmapOptions};
 use std::fs::{File, TryLockError};
 use std::io;

@@ -15,34 +15,41 @@ pub type ReadError = edgelog_core::ReadError<FileError>;
 /// An operation on a file of the log failed.
 #[derive(Clone, Debug)]
 pub struct FileError {
+    /// One pointer, because the results of calls that do not fail have its size too. Many may be told of one failure.
+    failure: Arc<Failure>,
+}
+
+#[derive(Clone, Debug)]
+struct Failure {
     doing: &'static str,
     path: PathBuf,
-    /// Many may be told of one failure.
     source: Arc<io::Error>,
     durable: Option<u64>,
 }
 
 impl FileError {
     pub(crate) fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        Self { doing, path: path.to_owned(), source: Arc::new(source), durable: None }
+        let (path, source) = (path.to_owned(), Arc::new(source));
+        Self { failure: Arc::new(Failure { doing, path, source, durable: None }) }
     }
 
     /// This failure is why a log takes no more.
     pub(crate) fn ending(self, durable: u64) -> Self {
-        Self { durable: Some(durable), ..self }
+        let failure = Failure { durable: Some(durable), ..Arc::unwrap_or_clone(self.failure) };
+        Self { failure: Arc::new(failure) }
     }
 
     /// The durable offset of the log that this failure ended: every record below it survives a power cut; those from it on may be there
     /// or not when the log is opened again, which it must be to go on. `None`: the log goes on.
     #[must_use]
-    pub const fn durable(&self) -> Option<u64> {
-        self.durable
+    pub fn durable(&self) -> Option<u64> {
+        self.failure.durable
     }
 
     /// The operating system's error kind.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
-        self.source.kind()
+        self.failure.source.kind()
     }
 
     /// Whether it passes when something is given up.
@@ -52,11 +59,11 @@ impl FileError {
 
     /// The operating system's error.
     pub(crate) fn io(&self) -> &io::Error {
-        &self.source
+        &self.failure.source
     }
 
     fn advice(&self) -> &'static str {
-        match self.source.kind() {
+        match self.kind() {
             _ if self.is_want_of_space() => {
                 "; free some space, then go on: nothing that was stored is lost"
             }
@@ -80,7 +87,7 @@ impl FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { doing, path, source, durable } = self;
+        let Failure { doing, path, source, durable } = &*self.failure;
         write!(f, "cannot {doing} {}: {source}{}", path.display(), self.advice())?;
         match durable {
             Some(durable) => write!(
@@ -94,7 +101,7 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.source)
+        Some(&*self.failure.source)
     }
 }
 

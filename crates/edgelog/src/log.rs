@@ -300,7 +300,7 @@ impl Log {
         // Asked once: who joins after that finds the event in the files.
         let is_followed = self.shared.recent.is_followed();
         let (engine, stored) = self.with_room(|engine| {
-            let topic = engine.topic(topic)?;
+            let topic = engine.topic(topic).map_err(Box::new)?;
             let mut composed = Vec::new();
             let write = |bytes: &mut [u8]| {
                 payload.write(bytes);
@@ -308,7 +308,8 @@ impl Log {
                     composed.extend_from_slice(bytes);
                 }
             };
-            let offset = engine.append_with(topic, class, key, bytes, now_ms(), write)?;
+            let offset = engine.append_with(topic, class, key, bytes, now_ms(), write);
+            let offset = offset.map_err(Box::new)?;
             if is_followed {
                 let payload = payload.bytes().unwrap_or(&composed);
                 let event = edgelog_core::Event { topic, class, key, payload };
@@ -318,7 +319,7 @@ impl Log {
         });
         match stored {
             Ok(offset) => self.stored(engine, offset + 1, durability, bytes).map(|()| offset),
-            Err(error) => Err(self.refused(engine, error)),
+            Err(error) => Err(self.refused(engine, *error)),
         }
     }
 
@@ -330,13 +331,13 @@ impl Log {
     ) -> Result<Range<u64>, AppendError> {
         let (mut events, mut batch, mut bytes) = (events, Vec::new(), 0);
         let (engine, stored) = self.with_room(|engine| {
-            let topic = engine.topic(topic)?;
+            let topic = engine.topic(topic).map_err(Box::new)?;
             // At the first try.
             batch.extend(events.by_ref().map(|Event { class, key, payload }| {
                 bytes += payload.len();
                 edgelog_core::Event { topic, class, key, payload }
             }));
-            let offsets = engine.append_batch(&batch, now_ms())?;
+            let offsets = engine.append_batch(&batch, now_ms()).map_err(Box::new)?;
             if self.shared.recent.is_followed() {
                 let records = batch.iter().zip(offsets.clone());
                 let records = records.map(|(event, offset)| engine.as_read(event, offset));
@@ -349,7 +350,7 @@ impl Log {
                 self.stored(engine, offsets.end, durability, bytes)?;
                 Ok(offsets)
             }
-            Err(error) => Err(self.refused(engine, error)),
+            Err(error) => Err(self.refused(engine, *error)),
         }
     }
 
@@ -357,21 +358,22 @@ impl Log {
     /// disk that has less space than the budget.
     fn with_room<T>(
         &self,
-        mut call: impl FnMut(&mut Engine) -> Result<T, AppendError>,
-    ) -> (MutexGuard<'_, Engine>, Result<T, AppendError>) {
+        mut call: impl FnMut(&mut Engine) -> Result<T, Box<AppendError>>,
+    ) -> (MutexGuard<'_, Engine>, Result<T, Box<AppendError>>) {
         let mut engine = self.engine();
         let member = self.shared.member.as_ref();
         loop {
             let before = member.map(|member| (member.share().refusals(), member.given_up()));
             let mut done = call(&mut engine);
-            if matches!(done, Err(AppendError::Full))
+            let Err(error) = &mut done else { return (engine, done) };
+            if matches!(**error, AppendError::Full)
                 && let Some(lack) = engine.medium_mut().take_lack()
             {
-                done = Err(AppendError::Medium(lack));
+                **error = AppendError::Medium(lack);
             }
-            let is_disk_full = match &done {
-                Err(AppendError::Full) => false,
-                Err(AppendError::Medium(error)) => error.is_want_of_space(),
+            let is_disk_full = match &**error {
+                AppendError::Full => false,
+                AppendError::Medium(error) => error.is_want_of_space(),
                 _ => return (engine, done),
             };
             if engine.is_poisoned() {
@@ -397,7 +399,7 @@ impl Log {
             match made {
                 Ok(true) => {}
                 Ok(false) => return (engine, done),
-                Err(error) => return (engine, Err(error)),
+                Err(error) => return (engine, Err(Box::new(error))),
             }
         }
     }
@@ -489,10 +491,11 @@ impl Log {
         if name == UPLINK_CURSOR {
             return Err(AppendError::Reserved { what: Part::Cursor });
         }
-        let (engine, cursor) = self.with_room(|engine| engine.cursor(name, start));
+        let (engine, cursor) =
+            self.with_room(|engine| engine.cursor(name, start).map_err(Box::new));
         // A segment may have begun, behind records that were given up.
         self.shared.recent.show(engine.visible());
-        cursor.map_err(|error| self.committer().explained(&engine, error))
+        cursor.map_err(|error| self.committer().explained(&engine, *error))
     }
 
     /// Moves a cursor: everything below `offset` is done. An offset above the durable one is held at it: [`sync`](Self::sync) first. Durable with the next [`sync`](Self::sync); committing late, twice or out of order is harmless.
@@ -508,13 +511,13 @@ impl Log {
             // What was not acknowledged must not be passed over: this one cursor is moved by Kafka alone.
             let is_uplinks = |known: &Cursor| known.id == cursor && known.name == UPLINK_CURSOR;
             if engine.cursors().iter().any(is_uplinks) {
-                return Err(AppendError::Reserved { what: Part::Cursor });
+                return Err(Box::new(AppendError::Reserved { what: Part::Cursor }));
             }
-            engine.commit(cursor, offset, 0)
+            engine.commit(cursor, offset, 0).map_err(Box::new)
         });
         // As above.
         self.shared.recent.show(engine.visible());
-        committed.map_err(|error| self.committer().explained(&engine, error))
+        committed.map_err(|error| self.committer().explained(&engine, *error))
     }
 
     /// The cursor as it stands; `None` for one of another log.

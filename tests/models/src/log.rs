@@ -33,6 +33,10 @@ impl Engine {
         self.durable
     }
 
+    pub(crate) const fn visible(&self) -> u64 {
+        self.appended
+    }
+
     pub(crate) fn begin_sync(&self) -> Result<u64, AppendError> {
         if self.is_poisoned { Err(AppendError::Poisoned) } else { Ok(self.appended) }
     }

@@ -295,7 +295,8 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         now_ms: u64,
     ) -> Result<Range<u64>, AppendError<M::Error>> {
         let write = |event: &Event<'_>, bytes: &mut [u8]| bytes.copy_from_slice(event.payload);
-        self.store(events, 0, now_ms, write).await
+        let first = self.store(events, 0, now_ms, write).await?;
+        Ok(first..self.ring.end.offset)
     }
 
     /// Appends an event whose payload `write` composes in the frame buffer, or in memory that the medium [lends](Medium::lend): `payload_len`
@@ -320,20 +321,20 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
                 write(bytes);
             }
         };
-        Ok(self.store(core::slice::from_ref(&event), payload_len, now_ms, write).await?.start)
+        self.store(core::slice::from_ref(&event), payload_len, now_ms, write).await
     }
 
-    /// Stores events whose payloads, `more` bytes longer than they hold, `write` composes.
+    /// Stores events whose payloads, `more` bytes longer than they hold, `write` composes; gives the first one's offset.
     async fn store(
         &mut self,
         events: &[Event<'_>],
         more: usize,
         now_ms: u64,
         mut write: impl FnMut(&Event<'_>, &mut [u8]),
-    ) -> Result<Range<u64>, AppendError<M::Error>> {
+    ) -> Result<u64, AppendError<M::Error>> {
         self.usable()?;
         if events.is_empty() {
-            return Ok(self.ring.end.offset..self.ring.end.offset);
+            return Ok(self.ring.end.offset);
         }
         let length = self.checked_len(events, more)?;
         let time = self.clock.time_of(now_ms).max(self.ring.end.time);
@@ -371,7 +372,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
         } else {
             self.program(used, end).await?;
         }
-        Ok(first..end.offset)
+        Ok(first)
     }
 
     /// Makes everything appended so far durable and gives the durable offset: every record below it survives any power cut.

@@ -1,5 +1,6 @@
 //! What was programmed and is not yet written to its file.
 
+use edgelog_map::begin_write_out;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -16,6 +17,9 @@ pub(crate) struct Tail {
 
 /// So many bytes are worth a write by another thread.
 pub(crate) const WRITE_LEN: usize = 256 << 10;
+
+/// What is written at once by who waits for nothing has at least this length.
+const MUCH: usize = WRITE_LEN / 2;
 
 /// Where writes end that nobody waits for: the system keeps what it is given in larger pieces then, which costs less to write, read and map.
 const WRITES_END_AT: u32 = 64 << 10;
@@ -94,9 +98,14 @@ impl Tail {
         taken
     }
 
-    /// Writes what is kept into its file, and gives the buffer back.
+    /// Writes what is kept into its file, and gives the buffer back. When it is much, the device begins at once: it has nearly all of a segment
+    /// then when that is full and has to be durable before the next one is.
     pub(crate) fn write_to(self, file: &File) -> io::Result<Vec<u8>> {
         file.write_all_at(self.kept(), u64::from(self.start))?;
+        if self.len >= MUCH {
+            // What fails here is told by the sync.
+            let _ = begin_write_out(file, u64::from(self.start)..self.end());
+        }
         Ok(self.bytes)
     }
 
