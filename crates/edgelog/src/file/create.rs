@@ -74,7 +74,6 @@ impl FileMedium {
 
     /// Makes the file that a slot without one will need, unless that is done or the spare one is there; false where there is no space.
     pub(super) fn make_claimed(&mut self, slot: u32) -> Result<bool, FileError> {
-        self.lack = None;
         let segment = self.geometry.segment_size().into();
         if self.is_claimed(slot) || self.spare.is_made() {
             return Ok(true);

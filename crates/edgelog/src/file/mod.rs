@@ -380,6 +380,7 @@ impl Medium for FileMedium {
     }
 
     fn claim(&mut self, slot: u32) -> Result<bool, FileError> {
+        self.lack = None;
         // A file that is there is used again.
         Ok(self.own_file(slot)?.is_some() || self.make_claimed(slot)?)
     }
