@@ -7,7 +7,7 @@ use common::{Bytes, NOW, Rng, create, mount};
 use edgelog_core::{Class, Event, FullPolicy, Geometry, LogView, Medium, Reader};
 use std::convert::Infallible;
 
-/// An image, mapped or not.
+/// An image, mapped or not. A file that is short is mapped as it is, and reads as erased behind its end.
 #[derive(Clone)]
 struct Image {
     geometry: Geometry,
@@ -86,7 +86,11 @@ fn harm(rng: &mut Rng, segments: &mut [Vec<u8>], erased: u8) {
     let count = segments.len();
     let slot = rng.below(count);
     let length = segments[slot].len();
-    match rng.below(5) {
+    if length == 0 {
+        return;
+    }
+    match rng.below(6) {
+        5 => segments[slot].truncate(rng.below(length)),
         0 | 1 => segments[slot][rng.below(length)] ^= 1 << rng.below(8),
         2 => segments[slot][rng.below(length)..].fill(erased),
         3 => {

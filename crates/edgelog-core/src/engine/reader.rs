@@ -175,7 +175,8 @@ impl Reader {
             };
             let (place, frame) = (*place, *frame);
             let slot = ring.geometry.slot(place.generation);
-            if medium.mapped(slot).is_some() {
+            let end = to_usize(frame.position).saturating_add(to_usize(frame.payload_end()));
+            if medium.mapped(slot).is_some_and(|bytes| bytes.len() >= end) {
                 let medium: &'m M = medium;
                 let bytes = medium.mapped(slot).unwrap_or_default();
                 let bytes = bytes.get(to_usize(frame.position)..).unwrap_or_default();

@@ -249,7 +249,10 @@ pub(crate) async fn frame_and_crc<M: Medium>(
     until: u32,
 ) -> Result<Option<(Frame, Crc)>, M::Error> {
     let geometry = medium.geometry();
-    if let Some(bytes) = medium.mapped(geometry.slot(place.generation)) {
+    // Of a file that ends early the rest is erased, which may be the rest of a frame.
+    if let Some(bytes) = medium.mapped(geometry.slot(place.generation))
+        && bytes.len() >= to_usize(until)
+    {
         let bytes = bytes.get(to_usize(position)..).unwrap_or_default();
         return Ok(frame_in(bytes, place, position, until, &geometry));
     }
