@@ -87,9 +87,13 @@ pub(crate) fn segment_files(dir: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).with_context(context)? {
         let path = entry.with_context(context)?.path();
-        let is_segment = is_plain(&path) || path.extension().is_some_and(|it| it == "zst");
-        // A file may go away between the listing and this look.
-        if is_segment && let Ok(about) = fs::metadata(&path) {
+        let is_packed = path.extension().is_some_and(|it| it == "zst");
+        let is_segment = is_plain(&path) || (is_packed && is_plain(&path.with_extension("")));
+        // A file may go away between the listing and this look; a folder is none.
+        if is_segment
+            && let Ok(about) = fs::metadata(&path)
+            && about.is_file()
+        {
             files.push((path, about.len()));
         }
     }

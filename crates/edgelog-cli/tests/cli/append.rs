@@ -2,6 +2,7 @@
 
 use crate::support::{Place, json, until};
 use serde_json::json as value;
+use std::fs;
 use std::io::Write;
 
 #[test]
@@ -53,6 +54,12 @@ fn full_segments_are_kept_compressed_when_it_is_told_to_and_info_says_how_many()
     let (segments, bytes) = (segments.as_u64().expect("told"), bytes.as_u64().expect("told"));
     assert!(bytes > 0 && bytes < segments * 65536 / 5, "{segments} segments in {bytes} bytes");
     assert!(place.done(&["info"]).contains(&format!("compressed {segments} segments in ")));
+    // What is no segment does not count.
+    fs::create_dir(place.log().join("00000099.seg.zst")).expect("it is free");
+    fs::write(place.log().join("notes.zst"), "mine").expect("it is free");
+    let again = place.json(&["info"]);
+    assert_eq!(again["compressed"], info["compressed"]);
+    assert_eq!(again["bytes_on_disk"], info["bytes_on_disk"]);
     assert_eq!(place.json(&["verify"])["records"], 8001);
     for level in ["0", "20", "much"] {
         assert_eq!(place.run(&["append", "--compress", level]).code, Some(2), "{level}");
