@@ -76,8 +76,9 @@ impl Durable {
         self.offset
     }
 
-    /// Whether the record survives a power cut by now. Asks for no sync. Where no sync has told, it waits for the log's lock as an append does,
-    /// which a thread that opens a segment may hold for a sync or two.
+    /// Whether the record is known to survive a power cut by now. Asks for no sync. Where no sync has told, it waits for the log's lock as an append does,
+    /// which a thread that opens a segment may hold for a sync or two. Right after opening it may say no, for some 50 ms and a sync, of a
+    /// record of the newest segment that is durable from before: [`wait`](Self::wait) for it, or ask for the [`Status`](crate::Status) first.
     #[must_use]
     pub fn is_durable(&self) -> bool {
         let committer = self.log.committer();

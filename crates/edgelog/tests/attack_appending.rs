@@ -8,6 +8,7 @@ use edgelog::{
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// `SplitMix64`.
 struct Rng(u64);
@@ -220,30 +221,84 @@ fn events_of_all_sizes_are_read_as_they_were_appended_whatever_panics_is_refused
     }
 }
 
+/// Readers that stall now and then, beside one who appends and gives up.
 #[test]
-fn what_waits_to_be_filled_again_is_bounded_whatever_was_appended() {
-    fn held_kib() -> u64 {
-        let status = fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let log = Options::new()
-        .segment_bytes(32 << 20)
-        .budget_bytes(128 << 20)
-        .record_bytes_max(14 << 20)
-        .full(FullPolicy::DropOldest)
-        .open(folder.path())
-        .unwrap();
-    let (small, large) = (vec![1; 256 << 10], vec![2; 12 << 20]);
-    let before = held_kib();
-    for _ in 0..40 {
-        for _ in 0..31 {
-            log.append("t", &Event::new(&small[..])).unwrap();
+fn readers_that_stall_meet_every_offset_once_in_memory_and_in_files_and_what_a_view_meets() {
+    for (seed, budget) in [(1, 1 << 20), (2, 64 << 20), (3, 3 << 20), (4, 64 << 20)] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::new()
+            .segment_bytes(256 << 10)
+            .budget_bytes(budget)
+            .record_bytes_max(60_000)
+            .full(FullPolicy::DropOldest);
+        let log = options.open(folder.path()).unwrap();
+        let end = AtomicU64::new(u64::MAX);
+        let met: Vec<Vec<Met>> = std::thread::scope(|scope| {
+            let readers: Vec<_> = (0..3u64)
+                .map(|number| {
+                    let mut reader = log.reader(Start::Earliest).unwrap();
+                    let (log, end) = (&log, &end);
+                    scope.spawn(move || {
+                        let mut rng = Rng(seed * 100 + number);
+                        let mut items = Vec::new();
+                        while reader.offset() < end.load(Ordering::SeqCst) {
+                            if rng.below(4) == 0 {
+                                // Until so much more is there, or all.
+                                let until = reader.offset() + rng.below(40_000) as u64;
+                                while log.status().unwrap().visible < until
+                                    && end.load(Ordering::SeqCst) == u64::MAX
+                                {
+                                    std::thread::yield_now();
+                                }
+                            }
+                            drain(&mut reader, &mut items, rng.below(5000));
+                        }
+                        items
+                    })
+                })
+                .collect();
+            let mut rng = Rng(seed);
+            for number in 0..60_000u64 {
+                let length = match rng.below(2000) {
+                    0 => 50_000,
+                    1..100 => 2000,
+                    _ => 8 + rng.below(200),
+                };
+                let mut payload = vec![0; length];
+                payload[..8].copy_from_slice(&number.to_le_bytes());
+                if rng.below(500) == 0 {
+                    log.give_up(rng.below(5) as u32);
+                }
+                log.append("t", &Event::new(&payload)).unwrap();
+            }
+            log.sync().unwrap();
+            end.store(log.status().unwrap().visible, Ordering::SeqCst);
+            readers.into_iter().map(|reader| reader.join().unwrap()).collect()
+        });
+        let mut view = View::open(folder.path(), Start::Offset(0)).unwrap();
+        let files = all_of(&mut view);
+        for items in &met {
+            let (mut next, mut number) = (0, None);
+            for item in items {
+                match item {
+                    Ok((offset, _, _, payload)) => {
+                        assert_eq!(*offset, next, "seed {seed}");
+                        let this = u64::from_le_bytes(payload[..8].try_into().unwrap());
+                        assert!(number.is_none_or(|number| number < this), "seed {seed}");
+                        (next, number) = (next + 1, Some(this));
+                    }
+                    Err((from, to, reason)) => {
+                        assert!(*from == next && to > from, "seed {seed}");
+                        let is_told = [GapReason::Evicted, GapReason::Refused].contains(reason);
+                        assert!(is_told, "seed {seed}: {item:?}");
+                        next = *to;
+                    }
+                }
+            }
+            assert_eq!(next, end.load(Ordering::SeqCst), "seed {seed}");
+            if budget == 64 << 20 {
+                assert!(*items == files, "seed {seed}");
+            }
         }
-        log.append("t", &Event::new(&large[..])).unwrap();
     }
-    log.sync().unwrap();
-    let more = held_kib().saturating_sub(before);
-    assert!(more < 100 << 10, "{more} KiB are held");
 }
