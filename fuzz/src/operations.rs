@@ -261,6 +261,7 @@ impl<M: Faulty> World<M> {
             Operation::View => self.view(),
             Operation::Remount => {
                 let disk = self.session.disk().clone();
+                disk.end();
                 self.restart(disk, ENDED);
             }
             Operation::Cut(outcome) => {
@@ -283,7 +284,7 @@ impl<M: Faulty> World<M> {
         match self.session.request(request) {
             Ok(_) => {}
             Err(Stop::Power) => self.restart(disk.restart(self.step), "the power went"),
-            Err(Stop::Poisoned) => self.restart(disk, "the disk failed"),
+            Err(Stop::Poisoned) => self.restart(disk.kill(), "the disk failed"),
             Err(Stop::Broken(why)) => panic!("step {}: {why}", self.step),
         }
     }

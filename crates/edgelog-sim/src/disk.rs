@@ -287,6 +287,20 @@ impl SimDisk {
         after
     }
 
+    /// The disk is through with all barriers, one behind the other, as far as none of them failed.
+    pub fn pass_barriers(&self) {
+        let mut state = self.state();
+        for _ in 0..state.barriers {
+            state.end_barrier();
+        }
+    }
+
+    /// Whether all that it holds survives a cut.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.state().unsynced.is_empty()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -26,6 +26,20 @@ pub trait SimMedium: Medium + Clone + Debug {
     #[must_use]
     fn restart(&self, seed: u64) -> Self;
 
+    /// The owner ends in order: what was held back behind barriers is given to the device.
+    fn end(&self) {}
+
+    /// The device as the next owner finds it when this one was killed, and the power stays.
+    #[must_use]
+    fn kill(&self) -> Self {
+        self.clone()
+    }
+
+    /// Whether all that it holds survives a cut.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     /// Programs and erases since the power came.
     fn writes(&self) -> u64;
 
@@ -60,6 +74,18 @@ impl SimMedium for SimDisk {
 
     fn restart(&self, seed: u64) -> Self {
         self.cut(seed)
+    }
+
+    fn end(&self) {
+        self.pass_barriers();
+    }
+
+    fn kill(&self) -> Self {
+        Self::kill(self)
+    }
+
+    fn is_durable(&self) -> bool {
+        Self::is_durable(self)
     }
 
     fn writes(&self) -> u64 {

@@ -53,7 +53,7 @@ pub fn mount_and_judge<M: SimMedium>(disk: &M, model: &mut Model) -> Result<Verd
     if disk.writes() != before {
         return Err(String::from("mounting and reading wrote to the medium"));
     }
-    adopt(&log, model);
+    adopt(&log, disk.is_durable(), model);
     Ok(verdict)
 }
 
@@ -246,7 +246,7 @@ fn judge_clocks(syncs: &[TimeSync], model: &Model) -> Result<(), String> {
 }
 
 /// The restart decided what became of everything that was not acknowledged.
-fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &mut Model) {
+fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, is_durable: bool, model: &mut Model) {
     let visible = log.visible();
     for attempt in std::mem::take(&mut model.in_flight) {
         if model.visible < visible {
@@ -260,7 +260,8 @@ fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &mut Model) {
     model.given_up = model.given_up.min(log.given_up().into());
     model.records.retain(|&offset, _| offset < visible);
     model.visible = visible;
-    model.durable = visible;
+    // What a killed owner left unsynced is durable when the log says so.
+    model.durable = if is_durable { visible } else { log.durable() };
     model.may_evict(log.cursors(), None);
     for clock in &mut model.clocks {
         let found = log.time_syncs().iter().find(|sync| sync.utc_ms == clock.utc);
