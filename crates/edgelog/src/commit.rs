@@ -199,9 +199,7 @@ mod tests {
             let is_durable = || log.engine().durable() >= found;
             let moved = log.committer().moved();
             let mut place = None;
-            assert!(
-                moved.poll(&mut place, &mut Context::from_waker(&waker), is_durable).is_pending()
-            );
+            assert!(moved.poll(&mut place, &Context::from_waker(&waker), is_durable).is_pending());
             settle(&log);
             assert!(is_durable());
             // As the log's thread does in its time.
