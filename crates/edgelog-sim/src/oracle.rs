@@ -53,7 +53,11 @@ pub fn mount_and_judge<M: SimMedium>(disk: &M, model: &mut Model) -> Result<Verd
     if disk.writes() != before {
         return Err(String::from("mounting and reading wrote to the medium"));
     }
-    adopt(&log, disk.is_durable(), model);
+    if !disk.is_durable() {
+        // A killed owner left it unsynced. The model knows of nothing between visible and durable that this owner did not store.
+        log.settle().map_err(|e| format!("settle: {e}"))?;
+    }
+    adopt(&log, model);
     Ok(verdict)
 }
 
@@ -246,7 +250,7 @@ fn judge_clocks(syncs: &[TimeSync], model: &Model) -> Result<(), String> {
 }
 
 /// The restart decided what became of everything that was not acknowledged.
-fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, is_durable: bool, model: &mut Model) {
+fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, model: &mut Model) {
     let visible = log.visible();
     for attempt in std::mem::take(&mut model.in_flight) {
         if model.visible < visible {
@@ -260,8 +264,7 @@ fn adopt<M: SimMedium>(log: &Log<M, Vec<u8>>, is_durable: bool, model: &mut Mode
     model.given_up = model.given_up.min(log.given_up().into());
     model.records.retain(|&offset, _| offset < visible);
     model.visible = visible;
-    // What a killed owner left unsynced is durable when the log says so.
-    model.durable = if is_durable { visible } else { log.durable() };
+    model.durable = visible;
     model.may_evict(log.cursors(), None);
     for clock in &mut model.clocks {
         let found = log.time_syncs().iter().find(|sync| sync.utc_ms == clock.utc);
