@@ -189,6 +189,15 @@ pub(crate) struct Found {
     pub(crate) choices: u64,
 }
 
+impl Found {
+    /// Whether it can still follow the place: a frame between may have told a later epoch or offset than it is bound to.
+    pub(crate) const fn is_ahead_of(&self, place: &Place) -> bool {
+        self.frame.position > place.position
+            && self.epoch >= place.epoch
+            && self.offset >= place.offset
+    }
+}
+
 /// The low 16 bits of an offset, as they stand in a frame.
 #[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
 pub(crate) const fn low_16(offset: u64) -> u16 {

@@ -84,7 +84,7 @@ pub(crate) async fn next_frame<M: Medium>(
 ) -> Result<Option<Found>, M::Error> {
     let epoch = match budget.epoch {
         Some(None) => None,
-        Some(Some(found)) if found.frame.position > place.position => Some(found),
+        Some(Some(found)) if found.is_ahead_of(place) => Some(found),
         _ => look_ahead(medium, place, ahead, Want::Epoch, budget).await?,
     };
     budget.epoch = Some(epoch);
