@@ -17,6 +17,9 @@ pub struct FuzzArguments {
     /// How long each target runs
     #[arg(long, default_value_t = 20)]
     seconds: u32,
+    /// Instead of new inputs, those that this seed makes of the corpus: the same, and as many, each time
+    #[arg(long, conflicts_with_all = ["seconds", "keep"])]
+    seed: Option<u32>,
     /// One target instead of all
     #[arg(long, value_enum)]
     target: Option<Target>,
@@ -29,10 +32,11 @@ pub struct FuzzArguments {
 }
 
 impl FuzzArguments {
-    /// Enough to see that nothing is broken, in a minute.
+    /// Enough to see that nothing is broken, in a minute. What a new seed finds is nothing that the change at hand broke, so that
+    /// the gate has one seed, and new inputs are looked for apart.
     #[must_use]
     pub const fn short() -> Self {
-        Self { seconds: 20, target: None, input: None, keep: false }
+        Self { seconds: 0, seed: Some(1), target: None, input: None, keep: false }
     }
 }
 
@@ -60,6 +64,15 @@ impl Target {
             Self::Image => "image",
             Self::Frame => "frame",
             Self::RecordVerify => "record_verify",
+        }
+    }
+
+    /// Inputs of a run from a seed: some 20 seconds' worth.
+    const fn runs(self) -> u32 {
+        match self {
+            Self::Operations | Self::Image => 25_000,
+            Self::Frame => 200_000,
+            Self::RecordVerify => 700_000,
         }
     }
 }
@@ -92,7 +105,7 @@ pub fn run(arguments: &FuzzArguments) -> Result<()> {
     let targets = arguments.target.map_or_else(|| Target::ALL.to_vec(), |target| vec![target]);
     println!("built after {} s", started.elapsed().as_secs());
     for &target in &targets {
-        fuzz.search(target, arguments.seconds)?;
+        fuzz.search(target, arguments)?;
         if arguments.keep {
             fuzz.keep(target)?;
         }
@@ -147,13 +160,19 @@ impl CargoFuzz {
     }
 
     /// Looks for a crash.
-    fn search(&self, target: Target, seconds: u32) -> Result<()> {
+    fn search(&self, target: Target, arguments: &FuzzArguments) -> Result<()> {
         let name = target.name();
-        let found = self.found(target);
+        let (nothing, found) = (tempfile::tempdir()?, self.found(target));
         std::fs::create_dir_all(&found)?;
-        let time = format!("-max_total_time={seconds}");
         // What is new goes to the first folder; the corpus of the project stays as it is.
-        let ran = self.run(target, &[&found, &corpus(target)], &[&time, &max_len(INPUT_MAX)])?;
+        let (first, how) = match arguments.seed {
+            Some(seed) => (nothing.path(), format!("-seed={seed} -runs={}", target.runs())),
+            None => (found.as_path(), format!("-max_total_time={}", arguments.seconds)),
+        };
+        let mut options: Vec<_> = how.split(' ').collect();
+        let longest = max_len(INPUT_MAX);
+        options.push(&longest);
+        let ran = self.run(target, &[first, &corpus(target)], &options)?;
         let executions = ran.executions();
         println!("fuzz.{name}.executions = {}", executions.unwrap_or(0));
         if ran.success && executions.is_some_and(|count| count > 0) {
