@@ -162,17 +162,27 @@ impl CargoFuzz {
     /// Looks for a crash.
     fn search(&self, target: Target, arguments: &FuzzArguments) -> Result<()> {
         let name = target.name();
-        let (nothing, found) = (tempfile::tempdir()?, self.found(target));
-        std::fs::create_dir_all(&found)?;
-        // What is new goes to the first folder; the corpus of the project stays as it is.
-        let (first, how) = match arguments.seed {
-            Some(seed) => (nothing.path(), format!("-seed={seed} -runs={}", target.runs())),
-            None => (found.as_path(), format!("-max_total_time={}", arguments.seconds)),
-        };
-        let mut options: Vec<_> = how.split(' ').collect();
         let longest = max_len(INPUT_MAX);
-        options.push(&longest);
-        let ran = self.run(target, &[first, &corpus(target)], &options)?;
+        let ran = if let Some(seed) = arguments.seed {
+            let (new, listed) = (tempfile::tempdir()?, tempfile::tempdir()?);
+            let inputs = listed.path().join("inputs");
+            std::fs::write(&inputs, in_order(&corpus(target))?)?;
+            let options = [
+                format!("-seed={seed}"),
+                format!("-runs={}", target.runs()),
+                format!("-seed_inputs=@{}", inputs.display()),
+                // Otherwise it looks every second for what others found.
+                String::from("-reload=0"),
+                longest,
+            ];
+            self.run(target, &[new.path()], &options)?
+        } else {
+            let found = self.found(target);
+            std::fs::create_dir_all(&found)?;
+            let time = format!("-max_total_time={}", arguments.seconds);
+            // What is new goes to the first folder; the corpus of the project stays as it is.
+            self.run(target, &[&found, &corpus(target)], &[time, longest])?
+        };
         let executions = ran.executions();
         println!("fuzz.{name}.executions = {}", executions.unwrap_or(0));
         if ran.success && executions.is_some_and(|count| count > 0) {
@@ -194,6 +204,7 @@ impl CargoFuzz {
         let fewest = tempfile::tempdir()?;
         let corpus = corpus(target);
         let how = ["-set_cover_merge=1", "-use_counters=0", &max_len(KEPT_MAX)];
+        let how = how.map(String::from);
         let ran = self.run(target, &[fewest.path(), &corpus, &self.found(target)], &how)?;
         ensure!(ran.success, "the corpus of {} cannot be merged: {:?}", target.name(), ran.said);
         std::fs::remove_dir_all(&corpus)?;
@@ -209,7 +220,7 @@ impl CargoFuzz {
     }
 
     /// Runs a target on files or folders, and takes in what it says.
-    fn run(&self, target: Target, inputs: &[&Path], options: &[&str]) -> Result<Ran> {
+    fn run(&self, target: Target, inputs: &[&Path], options: &[String]) -> Result<Ran> {
         let hang = format!("-timeout={HANG_SECONDS}");
         let mut command = self.command("run");
         command.arg(target.name()).args(inputs).args(["--", "-print_final_stats=1", &hang]);
@@ -257,6 +268,16 @@ impl Ran {
 
 fn corpus(target: Target) -> PathBuf {
     workspace().join("fuzz/corpus").join(target.name())
+}
+
+/// The files of a folder by name, as libFuzzer takes a list: the order of a folder is another on each machine.
+fn in_order(folder: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    for file in std::fs::read_dir(folder)? {
+        files.push(file?.path().display().to_string());
+    }
+    files.sort();
+    Ok(files.join(","))
 }
 
 fn max_len(bytes: u32) -> String {
