@@ -427,6 +427,14 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
 /// # Errors
 ///
 /// There are too few: how many it takes.
+#[cfg_attr(feature = "hardware-crc", inline(always))]
+#[cfg_attr(
+    feature = "hardware-crc",
+    expect(
+        clippy::inline_always,
+        reason = "a place that goes through memory waits there for the CRC"
+    )
+)]
 pub(super) fn compose(
     bytes: &mut [u8],
     used: usize,
@@ -451,7 +459,10 @@ pub(super) fn compose(
     }
     write(bytes.get_mut(payload_at..payload_end).unwrap_or_default());
     for padding in [head_len..payload_at, payload_end..bytes.len()] {
-        bytes.get_mut(padding).unwrap_or_default().fill(geometry.erased());
+        // A call for no bytes takes its time, too.
+        if !padding.is_empty() {
+            bytes.get_mut(padding).unwrap_or_default().fill(geometry.erased());
+        }
     }
     let mut crc = end.crc.of_frame(end.position, header.crc);
     let mut from = 0;
