@@ -127,7 +127,7 @@ fn device(flash: NorChip<4, 4096>, reading: [u8; 64]) -> Result<(), Box<dyn Erro
         .with_unreadable(|error| error.is_ecc());                               // chips with ECC: torn words are lost bytes, not a broken chip
     let mut memory = Memory::new();                                             // names of topics and cursors; a `static` where the stack is small
     let mut log = Log::mount_or_create(medium, [0u8; 512], &mut memory, || id_from_trng(), 0)?; // records of up to 512 bytes
-    log.set_full_policy(FullPolicy::DropOldest);                                // otherwise a log refuses what its cursors leave no room for
+    log.set_full_policy(FullPolicy::DropOldest);                                // the default refuses until every cursor has passed the oldest segment
     log.clock_is_unset(uptime_ms());                                            // no RTC: times become known with `set_clock`
     let readings = log.topic("readings")?;
     log.append(&Event { topic: readings, class: Class::Normal, key: None, payload: &reading }, uptime_ms())?; // one program, no read, no erase
