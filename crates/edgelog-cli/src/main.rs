@@ -27,7 +27,7 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "edgelog", version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
-    /// The log's folder; `run`, `append` and `import` create it, and for `tail`, `verify` and `info` it may also be a file: an image pulled from a flash chip
+    /// The log's folder, which run, append and import create; tail, verify and info also read an image of a chip
     #[arg(
         long,
         global = true,
