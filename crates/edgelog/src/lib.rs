@@ -64,6 +64,18 @@
 //! with them.
 //!
 //! And everything durable goes to Kafka for as long as the [`Uplink`] lives ([`Log::ship`]).
+//!
+//! **A log that is full refuses by default**, and only cursors make room: each segment goes when all of them, shipping's included, have passed it. A log
+//! that nobody commits a cursor of keeps everything up to its [budget](Options::budget_bytes) and then takes no more, unless it is told to
+//! [drop its oldest](FullPolicy::DropOldest).
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! | --- | --- | --- |
+//! | `zstd` | yes | `Options::compress`, and reading what it compressed. Needs a C compiler. A build without it refuses logs with compressed segments, in words |
+//! | `redb` | no | the module `table`: cursors that commit with a user's own redb tables |
+//! | `stream` | no | the module `stream`, and `Reader::into_stream`: a reader as a `futures::Stream` |
 
 mod bell;
 mod block;
