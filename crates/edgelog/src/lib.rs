@@ -45,7 +45,6 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let log = edgelog::Options::new().open(directory.path())?;
 //! # log.append("door", &edgelog::Event::new(b"open"))?;
-//! # log.sync()?;
 //! use edgelog::Start;
 //!
 //! let cursor = log.cursor("door-lamp", 0)?;
@@ -54,6 +53,7 @@
 //! while let Some(_item) = reader.next()? {
 //!     // Handle it; after a crash it may come again, so handling must be idempotent.
 //! }
+//! log.sync()?; // a cursor does not pass what is not durable
 //! log.commit(cursor, reader.offset())?;
 //! log.sync()?; // from here on the cursor survives a power cut
 //! # assert_eq!(log.cursor_state(cursor).map(|cursor| cursor.offset), Some(1));

@@ -40,6 +40,27 @@ fn a_log() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// It does not end.
+#[rustfmt::skip]
+#[expect(dead_code, reason = "it need only compile")]
+#[expect(unused_qualifications, reason = "README.md has no list of imports")]
+fn a_consumer(log: &Log) -> Result<(), Box<dyn Error>> {
+    let lamp = log.cursor("door-lamp", 0)?; // durable; 8 in a log, each keeps what it has not passed
+    let done = log.cursor_state(lamp).map_or(0, |cursor| cursor.offset);
+    let mut reader = log.reader(edgelog::Start::Offset(done))?;
+    while reader.wait(Duration::MAX) {
+        while let Some(item) = reader.next()? {
+            match item {
+                edgelog::Item::Record(record) => println!("{} {:?}", record.identity.offset, record.payload), // borrowed, verified
+                edgelog::Item::Gap(gap) => println!("{} records are gone: {}", gap.count(), gap.reason),
+            }
+        }
+        log.sync()?; // a cursor does not pass what is not durable
+        log.commit(lamp, reader.offset())?; // durable with the next sync: after a crash records may come again
+    }
+    Ok(())
+}
+
 /// Its folder is none for a test.
 #[rustfmt::skip]
 #[expect(dead_code, unused_variables, reason = "it need only compile")]
