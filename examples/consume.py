@@ -2,7 +2,7 @@
 """Reads the events of edgelog devices from Kafka, each once, and prints them as JSON, one a line.
 
     pip install -r examples/requirements.txt          and flatc: apt-get install flatbuffers-compiler
-    examples/consume.py --bootstrap localhost:9092 --topic plant --schema door.fbs --type acme.Door
+    examples/consume.py --bootstrap localhost:9092 --topic plant --only door --schema door.fbs --type acme.Door
 
 What a consumer has to do, here in the order of the code:
 
@@ -12,8 +12,8 @@ What a consumer has to do, here in the order of the code:
 3. Notice gaps. The header `edgelog-gap` (log:from:to:reason) says that records are gone, and why. It may be
    told again where records are there again.
 4. Take the envelope off. Bytes 4 to 8 of a record say whether there is one: EEV1.
-5. Read the payload. Python's FlatBuffers library does not verify bytes; a damaged event raises an exception, or reads as nonsense.
-   edgelog and Kafka checksum every record, so that only its writer can have damaged it.
+5. Read the payload. Python's FlatBuffers library does not verify bytes; an event of another type raises an exception, or reads as
+   nonsense, so read only topics whose events you know. edgelog and Kafka checksum every record, so that only its writer can have damaged it.
 
 It reads to the end of the topic as it is, or with --follow until Ctrl-C.
 """
@@ -130,8 +130,8 @@ def records(arguments):
             yield from batch
 
 
-def shown(record, seen, read_envelope, read_payload):
-    """What is printed for a record; None for one that was there before."""
+def shown(record, seen, only, read_envelope, read_payload):
+    """What is printed for a record; None for one that was there before, or is not of the topic that is wanted."""
     headers = {name: value.decode() for name, value in record.headers}
     if "edgelog-gap" in headers:
         log, start, end, reason = headers["edgelog-gap"].split(":", 3)
@@ -144,6 +144,8 @@ def shown(record, seen, read_envelope, read_payload):
         line = {"log": log, "epoch": int(epoch), "offset": int(offset)}
     line["time_ms"] = record.timestamp
     line["topic"] = headers.get("edgelog-topic")
+    if only is not None and line["topic"] != only:
+        return None
     if record.key is not None:
         line["key"] = record.key.decode(errors="replace")
     event, payload = unwrap(record.value or b"", read_envelope)
@@ -152,7 +154,10 @@ def shown(record, seen, read_envelope, read_payload):
     # What says that it is something else is not read as a FlatBuffer.
     is_buffer = "flatbuffers" in (event or {}).get("content_type", "flatbuffers")
     if read_payload and is_buffer and payload:
-        line["payload"] = plain(read_payload(payload))
+        try:
+            line["payload"] = plain(read_payload(payload))
+        except Exception as error:  # of whatever kind: the bytes may lead anywhere
+            line["invalid"] = f"not of the schema: {error}"
     else:
         line["payload"] = payload.decode(errors="replace")
     return line
@@ -163,6 +168,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT", help="a broker")
     parser.add_argument("--topic", required=True, help="the Kafka topic that devices ship to")
+    parser.add_argument("--only", metavar="TOPIC", help="only events of this topic of the devices' logs, and gaps")
     parser.add_argument("--schema", type=pathlib.Path, metavar="FILE.fbs", help="the schema of payloads; without it they are shown as text")
     parser.add_argument("--type", metavar="TABLE", help="the table that payloads are, with its namespace, such as acme.Door")
     parser.add_argument("--follow", action="store_true", help="go on with records as they come")
@@ -175,7 +181,7 @@ def main():
         read_payload = reader(arguments.type) if arguments.type else None
         seen = Seen()
         for record in records(arguments):
-            line = shown(record, seen, read_envelope, read_payload)
+            line = shown(record, seen, arguments.only, read_envelope, read_payload)
             if line is not None:
                 print(json.dumps(line, ensure_ascii=False), flush=True)
 

@@ -1,6 +1,6 @@
 //! Events on their way into a log: counted, synced in time, and summed up.
 
-use crate::units::{count, plural};
+use crate::units::{plural, plural_were};
 use anyhow::anyhow;
 use edgelog::{AppendError, Event, Log, Part};
 use serde::Serialize;
@@ -143,6 +143,9 @@ impl Summary {
             bad => format!("; {} left out (named above)", plural_were(bad, &format!("bad {what}"))),
         };
         match (self.first, self.last) {
+            (Some(first), Some(last)) if first == last => {
+                format!("stored 1 event in {into}, offset {first}, durable{bad}")
+            }
             (Some(first), Some(last)) => format!(
                 "stored {} in {into}, offsets {first} to {last}, all durable{bad}",
                 plural(self.stored, "event")
@@ -184,8 +187,4 @@ pub(crate) fn parse_topic(text: &str) -> Result<String, String> {
     } else {
         Err(format!("a topic's name has 1 to {TOPIC_BYTES_MAX} bytes"))
     }
-}
-
-fn plural_were(number: u64, what: &str) -> String {
-    format!("{} {what}{}", count(number), if number == 1 { " was" } else { "s were" })
 }

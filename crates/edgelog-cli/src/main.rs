@@ -27,7 +27,7 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "edgelog", version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
-    /// The log's folder; `run`, `append` and `import` create it, and for `tail`, `verify` and `info` it may also be a file: an image pulled from a flash chip
+    /// The log's folder, which run, append and import create; tail, verify and info also read an image of a chip
     #[arg(
         long,
         global = true,
@@ -57,7 +57,8 @@ Exit codes:
   1    failed, or `verify` found that records are missing, `tail --schema` that some are not what the schema says, or `schema check`
        that a schema does not conform; the reason is on standard error
   2    the command line was wrong, or `schema check` cannot read a schema
-  130  a second Ctrl-C (or SIGTERM), more than a second after the first, ended it at once; what it had synced is durable
+  130  Ctrl-C ended tail, verify or info; or a second one (or SIGTERM), more than a second after the first, ended another command
+       at once: what that had synced is durable
 
 One process owns a log (run, append, import, ship); any number of others may read it at the same time (tail, verify, info).";
 

@@ -2,7 +2,7 @@
 
 use crate::reading::ring_bytes;
 use crate::say;
-use crate::units::{bytes, parse_bytes, plural};
+use crate::units::{bytes, parse_bytes, plural_were};
 use anyhow::anyhow;
 use clap::Args;
 use edgelog::{Log, OpenError, Options, Start, View};
@@ -11,12 +11,10 @@ use std::path::Path;
 /// Sizes of a new log, and whether it is kept compressed.
 #[derive(Debug, Args)]
 pub(crate) struct Sizes {
-    /// Bytes on disk that a new log may take, such as 64MiB [default: 1GiB]; an existing log keeps the budget that it was created
-    /// with, and another value is refused
+    /// Bytes on disk of a new log, such as 64MiB [default: 1GiB]; an existing one keeps its own, and another value is refused
     #[arg(long, value_name = "BYTES", value_parser = parse_budget)]
     budget: Option<u64>,
-    /// Keep full segments compressed with zstd, from now until the command ends: 1 is fast, 3 is zstd's own default, 19 small and slow.
-    /// What is compressed stays so, and is read with this or without it
+    /// Compress full segments with zstd while this runs: 1 is fast, 3 zstd's default, 19 small and slow; any command reads them
     #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(1..=19))]
     compress: Option<i32>,
 }
@@ -46,8 +44,8 @@ impl Sizes {
         let damaged = log.status()?.damaged;
         if damaged > 0 {
             say::note(&format!(
-                "edgelog: {} near the end of {} are damaged and gone; `edgelog verify` names them",
-                plural(damaged, "record"),
+                "edgelog: {} found damaged on opening {}, and left out; `edgelog verify` says which",
+                plural_were(damaged, "record"),
                 dir.display()
             ));
         }

@@ -63,6 +63,11 @@ pub(crate) fn plural(number: u64, what: &str) -> String {
     format!("{} {what}{s}", count(number))
 }
 
+/// `1 record was`, `2 records were`.
+pub(crate) fn plural_were(number: u64, what: &str) -> String {
+    plural(number, what) + if number == 1 { " was" } else { " were" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

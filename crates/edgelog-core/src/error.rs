@@ -135,8 +135,8 @@ pub enum AppendError<E> {
         /// Its limit in bytes.
         limit: usize,
     },
-    /// The log is full: the oldest segment holds records that a cursor still needs, or that no cursor has read. Nothing was stored;
-    /// records can be appended again when every cursor has passed the oldest segment.
+    /// The log is full: the oldest segment holds records that a cursor still needs, or there is no cursor at all. Nothing was stored;
+    /// records can be appended again when every cursor has passed the oldest segment, or the [policy](crate::FullPolicy) drops it.
     Full,
     /// No room for another topic or cursor.
     TooMany {
@@ -177,7 +177,7 @@ impl<E: fmt::Display> fmt::Display for AppendError<E> {
                 write!(f, "the {what} must be 1 to {limit} bytes long; nothing was stored")
             }
             Self::Full => f.write_str(
-                "the log is full: its oldest records have not been shipped yet; nothing was stored",
+                "the log is full: its oldest records go when every cursor has passed them, and there is one; ship or commit them, or choose a full policy that drops them; nothing was stored",
             ),
             Self::TooMany { what, limit } => write!(f, "the log has room for {limit} {what}s; nothing was stored"),
             Self::Reserved { what } => write!(f, "this {what} belongs to edgelog itself: use another name; nothing was stored"),

@@ -22,6 +22,14 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! | --- | --- | --- |
+//! | `async` | no | the module `asynch`: the same engine over async media, any `embedded_storage_async` flash among them |
+//! | `fast-crc` | no | CRCs by a table of 1 KiB: several times faster |
+//! | `hardware-crc` | no | CRCs by the processor's instruction. Needs std; goes before `fast-crc` |
 #![no_std]
 #![cfg_attr(
     not(test),

@@ -47,7 +47,7 @@ pub struct Oldest {
     pub(crate) until: u64,
 }
 
-/// Some of a log's cursors.
+/// Some of a log's cursors, collected: `FullPolicy::Protect([alarms, kafka].into_iter().collect())`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CursorSet(u8);
 

@@ -68,7 +68,7 @@ impl FileError {
                 "; free some space, then go on: nothing that was stored is lost"
             }
             io::ErrorKind::PermissionDenied => {
-                "; give this user write permission there, or choose another folder"
+                "; give this user permission there, or choose another folder"
             }
             io::ErrorKind::ReadOnlyFilesystem => {
                 "; the file system is mounted read-only: choose another folder or remount it"
@@ -182,8 +182,9 @@ impl fmt::Display for OpenError {
             ),
             Self::NotALog { path, files } => write!(
                 f,
-                "{} has {files} segment file(s), but none with a valid edgelog header: it is not a log, or all headers are damaged; nothing was changed - choose another folder, or move these files away",
-                path.display()
+                "{} has {files} segment {}, but none with a valid edgelog header: it is not a log, or all headers are damaged; nothing was changed - choose another folder, or move these files away",
+                path.display(),
+                if *files == 1 { "file" } else { "files" }
             ),
             Self::NotAnImage { path, bytes: 0, .. } => write!(
                 f,

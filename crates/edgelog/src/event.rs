@@ -45,7 +45,8 @@ impl<'a, P> Event<'a, P> {
         Self { key: Some(key), ..self }
     }
 
-    /// The priority. Default: normal.
+    /// The priority, which is stored and shipped with the record. Default: normal. It does not say which record goes when space runs out:
+    /// that is the log's [full policy](crate::FullPolicy), and in a [`Store`](crate::Store) the class of the whole log.
     #[must_use]
     pub fn class(self, class: Class) -> Self {
         Self { class, ..self }

@@ -45,7 +45,6 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let log = edgelog::Options::new().open(directory.path())?;
 //! # log.append("door", &edgelog::Event::new(b"open"))?;
-//! # log.sync()?;
 //! use edgelog::Start;
 //!
 //! let cursor = log.cursor("door-lamp", 0)?;
@@ -54,6 +53,7 @@
 //! while let Some(_item) = reader.next()? {
 //!     // Handle it; after a crash it may come again, so handling must be idempotent.
 //! }
+//! log.sync()?; // a cursor does not pass what is not durable
 //! log.commit(cursor, reader.offset())?;
 //! log.sync()?; // from here on the cursor survives a power cut
 //! # assert_eq!(log.cursor_state(cursor).map(|cursor| cursor.offset), Some(1));
@@ -64,6 +64,18 @@
 //! with them.
 //!
 //! And everything durable goes to Kafka for as long as the [`Uplink`] lives ([`Log::ship`]).
+//!
+//! **A log that is full refuses by default**, and only cursors make room: each segment goes when all of them, shipping's included, have passed it. A log
+//! that nobody commits a cursor of keeps everything up to its [budget](Options::budget_bytes) and then takes no more, unless it is told to
+//! [drop its oldest](FullPolicy::DropOldest).
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! | --- | --- | --- |
+//! | `zstd` | yes | `Options::compress`, and reading what it compressed. Needs a C compiler. A build without it refuses logs with compressed segments, in words |
+//! | `redb` | no | the module `table`: cursors that commit with a user's own redb tables |
+//! | `stream` | no | the module `stream`, and `Reader::into_stream`: a reader as a `futures::Stream` |
 
 mod bell;
 mod block;

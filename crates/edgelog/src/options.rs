@@ -93,7 +93,7 @@ impl Options {
     /// 64 KiB; on a disk that is full there is none), and, for each reader that holds segments which were recycled since, up to two segments: a reader that reads on gives them back.
     ///
     /// What a full log does is its [full policy](Self::full): unless told otherwise, it refuses appends until every cursor has passed its oldest
-    /// segment, and never drops what was not read. A disk that has less space than this makes it full as well: the policy says whether the oldest segment
+    /// segment (where there is none nothing goes), and never drops what was not read. A disk that has less space than this makes it full as well: the policy says whether the oldest segment
     /// goes, each as a file that is removed, and an append that is refused says that there is no space.
     #[must_use]
     pub const fn budget_bytes(mut self, bytes: u64) -> Self {

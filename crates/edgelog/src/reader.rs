@@ -137,7 +137,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Waits until there is something to read or the time is over; true when there is.
+    /// Waits until there is something to read or the time is over (`Duration::MAX` never is); true when there is.
     ///
     /// What comes after a quiet time wakes whoever waits at once. In a burst he gets many records at a time, each at most some 0.4 ms later,
     /// which costs those who append nothing.

@@ -233,7 +233,7 @@ impl Report {
             "owner",
             match (&self.owner, &self.image) {
                 (Some(process), _) => format!("process {}", text(process)),
-                (None, None) => "nobody; run, append or import may open it".to_owned(),
+                (None, None) => "nobody; run, append, import or ship may open it".to_owned(),
                 (None, Some(_)) => "none: an image is only read".to_owned(),
             },
         );

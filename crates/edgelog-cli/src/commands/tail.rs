@@ -35,7 +35,7 @@ pub(crate) struct Tail {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
-    /// Read payloads by this FlatBuffers schema: FILE.fbs, which needs flatc, or FILE.bfbs, which flatc made
+    /// With --json: read payloads by this FlatBuffers schema, FILE.fbs (needs flatc) or FILE.bfbs (which flatc made)
     #[arg(long, value_name = "FILE", requires = "json")]
     schema: Option<PathBuf>,
     /// The table of the schema that payloads are, with its namespace [default: the schema's root_type]

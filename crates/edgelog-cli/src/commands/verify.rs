@@ -3,7 +3,7 @@
 use crate::live::progress;
 use crate::reading::{Met, explain, is_plain, read_on, ring_bytes, segment_files};
 use crate::say;
-use crate::units::{bytes, plural};
+use crate::units::{bytes, count, plural};
 use anyhow::bail;
 use clap::Args;
 use edgelog::{Gap, GapReason, Start, View};
@@ -180,7 +180,8 @@ impl Report {
             lines.push(format!("  gap: {gone} gone ({reason}), offsets {from} to {}", to - 1));
         }
         for Cut { file, bytes, expected } in &self.cut {
-            lines.push(format!("  cut: {file} has {bytes} bytes of {expected}"));
+            let (has, of) = (count(*bytes), count(*expected));
+            lines.push(format!("  cut: {file} has {has} bytes of {of}"));
         }
         if self.torn_bytes > 0 {
             let torn = plural(u64::from(self.torn_bytes), "byte");

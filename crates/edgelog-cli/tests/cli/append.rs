@@ -154,7 +154,7 @@ fn a_signal_ends_it_with_everything_durable_although_the_input_goes_on() {
     let ended = running.ended();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stdout.contains("stored 1 event"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("all durable"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("offset 0, durable"), "{}", ended.stdout);
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn a_truncated_image_says_how_much_is_missing_and_fails_verify() {
     assert!(told.contains("missing    56,344 bytes at the end of the image"), "{told}");
     let verified = place.run(&["verify"]);
     assert_eq!(verified.code, Some(1));
-    assert!(verified.stdout.contains("cut: log has 9192 bytes of 65536"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("cut: log has 9,192 bytes of 65,536"), "{}", verified.stdout);
     assert!(verified.stdout.contains("NOT whole"), "{}", verified.stdout);
     assert!(verified.stderr.contains("log was cut"), "{}", verified.stderr);
     let kept = place.records();

@@ -121,7 +121,7 @@ impl Log {
     /// Ships everything durable to Kafka, from where shipping stopped last, until the [`Uplink`] is dropped.
     ///
     /// Returns at once: an unreachable broker is not an error but a state, and is tried again for ever. Only durable records are
-    /// sent, so somebody must call [`sync`](Log::sync). Memory: two buffers of the batch size and of the log's segment size, and a few KiB.
+    /// sent, so append [batched or durable](crate::Durability), or call [`sync`](Log::sync). Memory: two buffers of the batch size and of the log's segment size, and a few KiB.
     ///
     /// # Errors
     ///
