@@ -279,6 +279,12 @@ impl FileMedium {
         let _ = self.outbox.put(Job::Fail(failure.clone()));
     }
 
+    /// What waits to be written or synced has failed.
+    #[cfg(test)]
+    pub(crate) fn fail_all(&self, failure: &FileError) {
+        self.outbox.fail(failure);
+    }
+
     /// Who syncs often pays for new space each time: this pays for much of it at once.
     fn settle_ahead(&mut self) {
         let size = u64::from(self.geometry.segment_size());
