@@ -209,8 +209,8 @@ impl Options {
 
     /// Opens the log in `directory` as its owner, and creates folder and log when there is none.
     ///
-    /// A new log is durable, with its directory entries, when this returns. An existing log costs a look at each segment,
-    /// and one pass over its newest one; no record is written before the first append.
+    /// A new log is durable, with its directory entries, when this returns. An existing log costs a look at each segment's length,
+    /// the headers of some, and one pass over its newest one; no record is written before the first append.
     /// What a process that was killed left written and not synced is made durable in the background, and whoever appends, commits,
     /// asks for the [status](Log::status) or [waits](Log::durable) before is held up by it. Should that fail, the log ends with the
     /// error, as it does after any sync that failed.

@@ -373,6 +373,38 @@ fn a_larger_log_in_the_place_of_a_segment_does_not_take_the_log_over() {
     assert_eq!((log.status().unwrap().id, log.status().unwrap().visible), (id, 3000));
 }
 
+/// Of many segments a few are looked at, and more only where these are not one log's.
+#[test]
+fn strangers_among_many_segments_do_not_take_the_log_over_wherever_they_stand() {
+    let other = tempfile::tempdir().unwrap();
+    append(&Options::new().open(other.path()).unwrap(), 1);
+    let small = Options::new().segment_bytes(1024).budget_bytes(80 << 10).record_bytes_max(8 << 10);
+    let (every, rotten) = ([2, 3, 5, 8], [false, true]);
+    for (every, rotten) in every.iter().flat_map(|every| rotten.map(|rotten| (*every, rotten))) {
+        let folder = tempfile::tempdir().unwrap();
+        let log = small.open(folder.path()).unwrap();
+        append(&log, 2300);
+        let (visible, segments) = (log.status().unwrap().visible, log.status().unwrap().segments);
+        assert!(segments > 30, "{segments}");
+        drop(log);
+        // The newest stays, and more than half.
+        for slot in (0..segments - 1).step_by(every).skip(usize::from(every == 2)) {
+            let path = folder.path().join(format!("{slot:08}.seg"));
+            if rotten {
+                fs::write(&path, [0x55; 1024]).unwrap();
+            } else {
+                fs::copy(other.path().join("00000000.seg"), &path).unwrap();
+            }
+        }
+        let told = format!("every {every}th of {segments}, rotten: {rotten}");
+        let log = small.open(folder.path()).unwrap_or_else(|error| panic!("{told}: {error}"));
+        assert_eq!(log.status().unwrap().visible, visible, "{told}");
+        let mut view = View::open(folder.path(), Start::Earliest).unwrap();
+        let (seen, _) = read_all(&mut view);
+        assert_eq!(seen.last(), Some(&(visible - 1)), "{told}");
+    }
+}
+
 #[test]
 fn a_newest_segment_that_was_cut_short_is_told_and_its_identities_are_not_given_again() {
     let folder = tempfile::tempdir().unwrap();

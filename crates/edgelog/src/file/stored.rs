@@ -7,6 +7,7 @@ use crate::error::{FileError, OpenError};
 use crate::image::{is_blank, other_version};
 use crate::store::store_at;
 use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, MountError, SEGMENT_MAGIC, stored_header};
+use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -27,8 +28,12 @@ pub(crate) struct Stored {
     version: Option<u16>,
 }
 
+/// Headers that are looked at first.
+const AGREEING: usize = 9;
+
 impl Stored {
-    /// What the segment files in a directory tell before anything is opened: one foreign or rotten file does not decide.
+    /// What the segment files in a directory tell before anything is opened: a few foreign or rotten files do not decide. Some headers from
+    /// all over the ring are enough when all of them are one log's; otherwise it takes more than half of all.
     pub(crate) fn of(listing: &Listing) -> Result<Self, FileError> {
         let mut stored = Self::default();
         let mut votes: Vec<((LogId, Geometry), usize, u32)> = Vec::new();
@@ -40,8 +45,13 @@ impl Stored {
             paths.dedup();
         }
         let all = paths.len();
-        for (looked_at, path) in paths.into_iter().enumerate() {
-            if votes.iter().any(|&(_, count, _)| 2 * count > all) {
+        let step = all.div_ceil(AGREEING).max(1);
+        let (spread, others): (Vec<_>, Vec<_>) =
+            paths.into_iter().enumerate().partition(|(at, _)| at % step == 0);
+        let enough = spread.len();
+        for (looked_at, (_, path)) in spread.into_iter().chain(others).enumerate() {
+            let is_only = votes.len() == 1;
+            if votes.iter().any(|&(_, count, _)| 2 * count > all || is_only && count >= enough) {
                 // Whatever the others are.
                 stored.files += all - looked_at;
                 break;
@@ -62,9 +72,10 @@ impl Stored {
             // What somebody compressed is something.
             stored.data |= file.is_none() || !is_blank(&head);
             if let Some(header) = stored_header(&head) {
+                let slot = slot_of(&path).unwrap_or(0);
                 match votes.iter_mut().find(|(known, ..)| *known == header) {
-                    Some((_, count, _)) => *count += 1,
-                    None => votes.push((header, 1, slot_of(&path).unwrap_or(0))),
+                    Some((_, count, first)) => (*count, *first) = (*count + 1, slot.min(*first)),
+                    None => votes.push((header, 1, slot)),
                 }
             } else if let Some(file) = file
                 && stored.version.is_none()
@@ -73,9 +84,9 @@ impl Stored {
                 stored.version = other_version(&file, 0).map_err(failed)?;
             }
         }
-        let most = votes.iter().map(|&(_, count, _)| count).max();
-        // Of equally many the first: the lowest slot.
-        if let Some(&((_, sizes), _, first)) = votes.iter().find(|vote| Some(vote.1) == most) {
+        // Of equally many the one with the lowest slot.
+        let most = votes.into_iter().max_by_key(|&(_, count, first)| (count, Reverse(first)));
+        if let Some(((_, sizes), _, first)) = most {
             (stored.geometry, stored.first) = (Some(sizes), first);
         }
         Ok(stored)
