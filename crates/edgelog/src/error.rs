@@ -57,11 +57,6 @@ impl FileError {
         matches!(self.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
-    /// The operating system's error.
-    pub(crate) fn io(&self) -> &io::Error {
-        &self.failure.source
-    }
-
     fn advice(&self) -> &'static str {
         match self.kind() {
             _ if self.is_want_of_space() => {

@@ -51,6 +51,8 @@ struct Shared {
     #[cfg(feature = "zstd")]
     packer: OnceLock<Packer>,
     recent: Recent,
+    /// Below this everything was in the files when the log was opened.
+    found: u64,
     /// Rung when something was appended.
     appended: Bell,
     /// True while an uplink ships the log.
@@ -135,6 +137,7 @@ impl Log {
             packer: OnceLock::new(),
             committer,
             recent,
+            found: visible,
             appended: Bell::default(),
             shipping: AtomicBool::new(false),
             directory,
@@ -631,17 +634,17 @@ impl Log {
         &self.shared.appended
     }
 
-    /// How far the log reaches, and up to where its files have everything: all, or, in a log that has failed, what is durable. Nothing when
-    /// that is not beyond `offset`.
+    /// How far the log reaches, and up to where its files have everything: all, or, in a log that has failed, what is durable or was there when
+    /// it was opened. Nothing when that is not beyond `offset`.
     pub(crate) fn written_beyond(&self, offset: u64) -> Result<Option<(Extent, u64)>, ReadError> {
         let engine = self.engine();
         if engine.visible() <= offset {
             return Ok(None);
         }
-        let (extent, durable) = (engine.extent(), engine.durable());
+        let (extent, there) = (engine.extent(), engine.durable().max(self.shared.found));
         match self.shared.committer.write_out(engine) {
             Ok(()) => Ok(Some((extent, extent.visible()))),
-            Err(_) if durable > offset => Ok(Some((extent, durable))),
+            Err(_) if there > offset => Ok(Some((extent, there))),
             Err(error) => Err(error.into()),
         }
     }

@@ -3,7 +3,7 @@
 use crate::commit::Committer;
 use crate::error::{FileError, OpenError};
 use crate::event::now_ms;
-use crate::file::{FileMedium, Stored, stored_bytes};
+use crate::file::{FileMedium, Listing, Stored, stored_bytes};
 use crate::folder;
 use crate::lock::OwnerLock;
 use crate::log::Log;
@@ -209,8 +209,8 @@ impl Options {
 
     /// Opens the log in `directory` as its owner, and creates folder and log when there is none.
     ///
-    /// A new log is durable, with its directory entries, when this returns. An existing log costs a look at each segment,
-    /// and one pass over its newest one; no record is written before the first append.
+    /// A new log is durable, with its directory entries, when this returns. An existing log costs a look at each segment's length,
+    /// the headers of some, and one pass over its newest one; no record is written before the first append.
     /// What a process that was killed left written and not synced is made durable in the background, and whoever appends, commits,
     /// asks for the [status](Log::status) or [waits](Log::durable) before is held up by it. Should that fail, the log ends with the
     /// error, as it does after any sync that failed.
@@ -231,7 +231,8 @@ impl Options {
         fs::create_dir_all(directory)
             .map_err(|error| FileError::new("create the folder", directory, error))?;
         let mut lock = OwnerLock::take(directory)?;
-        let found = Stored::of(directory)?;
+        let listing = Listing::of(directory)?;
+        let found = Stored::of(&listing)?;
         let Stored { geometry: stored, files, data, first, .. } = found;
         // A blank file is what a crash leaves of a log that was being created.
         if stored.is_none() && data {
@@ -247,10 +248,11 @@ impl Options {
         let geometry = self.geometry(stored, budget)?;
         let mut medium =
             FileMedium::new(directory, geometry, Some(lock.file()?)).beginning_at(first);
-        medium.rewrite(lock.doubtful())?;
+        medium.rewrite(lock.doubtful(), &listing)?;
         lock.settle();
-        medium.mend_lengths()?;
-        medium.remove_unfinished()?;
+        medium.mend_lengths(&listing)?;
+        medium.remove_unfinished(&listing)?;
+        medium = medium.listed(listing);
         if let Some(member) = &member {
             member.share().set_files(stored_bytes(directory)?);
             medium = medium.sharing(member.share().clone());
@@ -275,8 +277,7 @@ impl Options {
             source => OpenError::Mount { path: directory.to_owned(), source },
         })?;
         let id = engine.id();
-        engine.medium_mut().set_log(id);
-        engine.medium().remove_overtaken()?;
+        engine.medium_mut().set_log(id)?;
         engine.set_full_policy(self.full);
         let retention = Retention::new(self.retain, &mut engine)?;
         let (after, bytes) = self.batch;

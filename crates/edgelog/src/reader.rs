@@ -273,4 +273,32 @@ mod tests {
         reader.next().unwrap_err();
         assert_eq!(reader.offset(), 10);
     }
+
+    #[test]
+    fn what_a_killed_owner_left_is_read_where_it_cannot_be_made_durable_as_others_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Options::new().budget_bytes(16 << 20).open(folder.path()).unwrap();
+        let log = open();
+        for _ in 0..10 {
+            log.append("t", &Event::new(b"written")).unwrap();
+        }
+        drop(log);
+        let log = open();
+        assert_eq!(log.recent().visible(), 10);
+        assert_eq!(log.engine().durable(), 0);
+        let error = FileError::new("sync", Path::new("disk"), io::Error::from_raw_os_error(5));
+        log.engine().medium().fail_all(&error);
+        log.committer().settle();
+        let told = log.append("t", &Event::new(b"refused")).unwrap_err();
+        assert!(
+            matches!(&told, crate::AppendError::Medium(it) if it.durable() == Some(0)),
+            "{told}"
+        );
+        let mut reader = log.reader(Start::Earliest).unwrap();
+        for offset in 0..10 {
+            let item = reader.next().unwrap();
+            assert!(matches!(item, Some(Item::Record(it)) if it.identity.offset == offset));
+        }
+        assert!(reader.next().unwrap().is_none());
+    }
 }

@@ -1,7 +1,7 @@
 //! Where a view reads from: a log's folder or an image of it.
 
 use crate::error::{FileError, OpenError};
-use crate::file::{FileMedium, Stored};
+use crate::file::{FileMedium, Listing, Stored};
 use crate::image::{Image, ImageMedium};
 use edgelog_core::{Geometry, LogView, Medium, MountError};
 use std::fs;
@@ -30,13 +30,14 @@ impl Source {
 const LOOKS: u32 = 8;
 
 fn mount_folder(path: &Path) -> Result<LogView<Source>, OpenError> {
-    let mut stored = Stored::of(path)?;
+    let look = || Stored::of(&Listing::of(path)?);
+    let mut stored = look()?;
     for _ in 1..LOOKS {
         if stored.files == 0 || stored.geometry.is_some() {
             break;
         }
         // Of two segments each may have been the one that its owner was recycling when it was looked at.
-        stored = Stored::of(path)?;
+        stored = look()?;
     }
     let Stored { geometry: Some(geometry), files, first, .. } = stored else {
         return Err(stored.refusal(path));

@@ -25,8 +25,9 @@ impl View {
     ///
     /// An image may have any sizes, program word and erased value: they are found in its segment headers, of which any may be damaged or
     /// blank. The ring begins at its first byte; bytes that follow the ring are ignored. Bytes that it lacks count as damaged.
-    /// A directory costs one header read for each segment, then one pass over the newest; so does an image, but one pass over all of its
-    /// bytes comes first when its first header is not whole or no other agrees with it.
+    /// A directory costs the headers of some segments, of all where they are not one log's, then one pass over the newest; an image one
+    /// header read for each segment and that pass, but one pass over all of its bytes comes first when its first header is not whole or no
+    /// other agrees with it.
     ///
     /// # Errors
     ///

@@ -1,9 +1,11 @@
 //! A log in a directory: who owns it, what is in its files, and what is never touched.
 
 use edgelog::{Event, FullPolicy, Item, Log, OpenError, Options, Start, View};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -225,10 +227,18 @@ fn a_foreign_file_in_a_segments_place_is_moved_aside_when_the_ring_comes_to_it()
     assert_eq!(fs::read(folder.path().join("00000002.foreign-0")).unwrap(), foreign);
 }
 
+/// A pipe would keep whoever opens it waiting for somebody at its other end.
 #[test]
-fn a_folder_or_a_link_that_leads_nowhere_in_a_segments_place_costs_that_segment_and_is_moved_aside()
-{
-    let things = ["a folder", "a loop", "a folder in the place of a compressed file"];
+fn what_is_no_file_in_a_segments_place_costs_that_segment_holds_nobody_up_and_is_moved_aside() {
+    let things = [
+        "a folder",
+        "a loop",
+        "a pipe",
+        "a socket",
+        "a link to a device",
+        "a folder in the place of a compressed file",
+        "a pipe in the place of a compressed file",
+    ];
     for (thing, slot) in things.iter().flat_map(|thing| (0..4).map(move |slot| (thing, slot))) {
         let folder = tempfile::tempdir().unwrap();
         append(&options().open(folder.path()).unwrap(), 2300);
@@ -240,6 +250,12 @@ fn a_folder_or_a_link_that_leads_nowhere_in_a_segments_place_costs_that_segment_
         let path = folder.path().join(format!("{slot:08}.seg{ending}"));
         if *thing == "a loop" {
             symlink(&path, &path).unwrap();
+        } else if *thing == "a link to a device" {
+            symlink("/dev/zero", &path).unwrap();
+        } else if *thing == "a socket" {
+            drop(UnixListener::bind(&path).unwrap());
+        } else if thing.contains("pipe") {
+            mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
         } else {
             fs::create_dir(&path).unwrap();
             fs::write(path.join("cat"), b"a photo of a cat").unwrap();
@@ -258,8 +274,15 @@ fn a_folder_or_a_link_that_leads_nowhere_in_a_segments_place_costs_that_segment_
         assert_eq!(read_all(&mut view).0.last(), Some(&(visible + 3699)), "{told}");
         let extension = if ending.is_empty() { "foreign-0" } else { "seg.foreign-0" };
         let aside = folder.path().join(format!("{slot:08}.{extension}"));
+        let kind = fs::symlink_metadata(&aside).unwrap().file_type();
         if *thing == "a loop" {
             assert_eq!(fs::read_link(aside).unwrap(), path, "{told}");
+        } else if *thing == "a link to a device" {
+            assert_eq!(fs::read_link(aside).unwrap(), Path::new("/dev/zero"), "{told}");
+        } else if *thing == "a socket" {
+            assert!(kind.is_socket(), "{told}");
+        } else if thing.contains("pipe") {
+            assert!(kind.is_fifo(), "{told}");
         } else {
             assert_eq!(fs::read(aside.join("cat")).unwrap(), b"a photo of a cat", "{told}");
         }
@@ -348,6 +371,38 @@ fn a_larger_log_in_the_place_of_a_segment_does_not_take_the_log_over() {
     fs::copy(other.path().join("00000000.seg"), folder.path().join("00000000.seg")).unwrap();
     let log = Options::new().open(folder.path()).unwrap();
     assert_eq!((log.status().unwrap().id, log.status().unwrap().visible), (id, 3000));
+}
+
+/// Of many segments a few are looked at, and more only where these are not one log's.
+#[test]
+fn strangers_among_many_segments_do_not_take_the_log_over_wherever_they_stand() {
+    let other = tempfile::tempdir().unwrap();
+    append(&Options::new().open(other.path()).unwrap(), 1);
+    let small = Options::new().segment_bytes(1024).budget_bytes(80 << 10).record_bytes_max(8 << 10);
+    let (every, rotten) = ([2, 3, 5, 8], [false, true]);
+    for (every, rotten) in every.iter().flat_map(|every| rotten.map(|rotten| (*every, rotten))) {
+        let folder = tempfile::tempdir().unwrap();
+        let log = small.open(folder.path()).unwrap();
+        append(&log, 2300);
+        let (visible, segments) = (log.status().unwrap().visible, log.status().unwrap().segments);
+        assert!(segments > 30, "{segments}");
+        drop(log);
+        // The newest stays, and more than half.
+        for slot in (0..segments - 1).step_by(every).skip(usize::from(every == 2)) {
+            let path = folder.path().join(format!("{slot:08}.seg"));
+            if rotten {
+                fs::write(&path, [0x55; 1024]).unwrap();
+            } else {
+                fs::copy(other.path().join("00000000.seg"), &path).unwrap();
+            }
+        }
+        let told = format!("every {every}th of {segments}, rotten: {rotten}");
+        let log = small.open(folder.path()).unwrap_or_else(|error| panic!("{told}: {error}"));
+        assert_eq!(log.status().unwrap().visible, visible, "{told}");
+        let mut view = View::open(folder.path(), Start::Earliest).unwrap();
+        let (seen, _) = read_all(&mut view);
+        assert_eq!(seen.last(), Some(&(visible - 1)), "{told}");
+    }
 }
 
 #[test]

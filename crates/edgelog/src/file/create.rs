@@ -2,7 +2,7 @@
 
 use super::FileMedium;
 use super::ahead::read_full;
-use super::open::is_no_file;
+use super::open::Named;
 use super::outbox::folder;
 use super::packed::{is_owned, packed_path};
 use super::space::erase;
@@ -185,11 +185,10 @@ impl FileMedium {
 
     /// The slot's file; none where it has none, or a folder, say, has its name.
     pub(super) fn own_file(&mut self, slot: u32) -> Result<Option<Arc<File>>, FileError> {
-        match self.files.get(slot) {
-            Ok(open) => Ok(open.map(|open| Arc::clone(&open.file))),
-            Err(error) if is_no_file(error.io()) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(match self.files.get(slot)? {
+            Named::File(open) => Some(Arc::clone(&open.file)),
+            Named::Nothing | Named::SomethingElse => None,
+        })
     }
 
     /// What has a segment's name, if anything has, and is none of ours is somebody's: it is moved aside, never overwritten.

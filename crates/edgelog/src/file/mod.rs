@@ -19,14 +19,14 @@ pub(crate) use packed::{packed_path, unfinished_path};
 pub(crate) use packing::Packing;
 #[cfg(feature = "zstd")]
 pub(crate) use stored::segment_name;
-pub(crate) use stored::{Stored, stored_bytes};
+pub(crate) use stored::{Listing, Stored, stored_bytes};
 
 use crate::error::FileError;
 use crate::maps::Maps;
 use crate::store::Share;
 use ahead::ReadAhead;
 use edgelog_core::{Geometry, LogId, Medium};
-use open::{Files, is_no_file};
+use open::{Files, Named};
 use outbox::{Job, Outbox, Ticket};
 use packed::{LOOKS, PackedFiles, to_be_mapped};
 use space::Settled;
@@ -60,8 +60,8 @@ pub(crate) struct FileMedium {
     log: OnceCell<LogId>,
     /// A reader's: it never programs, and reads records in place. An owner's while it mounts.
     maps: Maps,
-    /// An owner's while it mounts: what it cannot map it reads in small pieces, one behind the other.
-    ahead: Option<ReadAhead>,
+    /// An owner's while it mounts.
+    mounting: Option<Mounting>,
     tail: Tail,
     outbox: Outbox,
     /// The last [barrier](Medium::barrier).
@@ -82,6 +82,22 @@ pub(crate) struct FileMedium {
     lock: Option<Arc<File>>,
 }
 
+/// What an owner has while it mounts, and is alone with the files.
+#[derive(Debug, Default)]
+struct Mounting {
+    /// What it cannot map it reads in small pieces, one behind the other.
+    ahead: ReadAhead,
+    /// The files that there are: others need not be looked for.
+    listing: Option<Listing>,
+}
+
+impl Mounting {
+    /// Whether the slot is known to have no file.
+    fn lacks(&self, slot: u32) -> bool {
+        self.listing.as_ref().is_some_and(|listing| !listing.has(slot))
+    }
+}
+
 impl FileMedium {
     /// The lock is the owner's: a sync fails once the lock file was removed, because somebody else may own the log then.
     pub(crate) fn new(directory: &Path, geometry: Geometry, lock: Option<File>) -> Self {
@@ -95,7 +111,7 @@ impl FileMedium {
             log: OnceCell::new(),
             lock: lock.map(Arc::new),
             maps,
-            ahead: (access == Access::Owner).then(ReadAhead::default),
+            mounting: (access == Access::Owner).then(Mounting::default),
             tail: Tail::default(),
             outbox: Outbox::default(),
             barrier: Ticket::default(),
@@ -113,6 +129,14 @@ impl FileMedium {
     /// From now on segment files come out of a budget and go back into it.
     pub(crate) fn sharing(mut self, share: Share) -> Self {
         self.share = Some(share);
+        self
+    }
+
+    /// Tells the log's owner what the folder holds: nobody else changes that.
+    pub(crate) fn listed(mut self, listing: Listing) -> Self {
+        if let Some(mounting) = &mut self.mounting {
+            mounting.listing = Some(listing);
+        }
         self
     }
 
@@ -138,11 +162,11 @@ impl FileMedium {
     fn hand_over_by(&mut self, take: impl Fn(&mut Tail, Vec<u8>) -> Tail) -> Result<(), FileError> {
         if self.tail.len() > 0 {
             let slot = self.tail.slot();
-            if self.files.get(slot)?.is_none() {
+            if let Named::Nothing = self.files.get(slot)? {
                 self.unpack(slot).inspect_err(|error| self.outbox.fail(error))?;
             }
             let path = self.files.path(slot);
-            let Some(open) = self.files.get(slot)? else {
+            let Named::File(open) = self.files.get(slot)? else {
                 let error = FileError::new("write to", &path, io::ErrorKind::NotFound.into());
                 self.outbox.fail(&error);
                 return Err(error);
@@ -173,20 +197,13 @@ impl FileMedium {
 
     /// Fills `bytes` from the slot's file, whichever it has; without one they are erased.
     fn read_file(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
-        match self.read_either(slot, position, bytes) {
-            // What the segment held is gone, and it is not known to be unused: damage.
-            Err(error) if is_no_file(error.io()) => {
-                bytes.fill(!self.geometry.erased());
-                Ok(())
-            }
-            read => read,
-        }
-    }
-
-    fn read_either(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
         let erased = self.geometry.erased();
         // While it mounts, its owner is alone with the files.
-        let looks = if self.ahead.is_some() { 1 } else { LOOKS };
+        let looks = match &self.mounting {
+            Some(mounting) if mounting.lacks(slot) => 0,
+            Some(_) => 1,
+            None => LOOKS,
+        };
         for _ in 0..looks {
             if !self.packed.is_open(slot)
                 && let Some(length) = self.read_plain(slot, position, bytes)?
@@ -203,16 +220,24 @@ impl FileMedium {
         Ok(())
     }
 
-    /// Fills `bytes` as far as the slot's plain file has them, and gives how far; nothing where there is none.
+    /// Fills `bytes` as far as the slot's plain file has them, and gives how far; nothing where it has none. Of what is no file they are damage:
+    /// what the segment held is gone, and it is not known to be unused.
     fn read_plain(
         &mut self,
         slot: u32,
         position: u32,
         bytes: &mut [u8],
     ) -> Result<Option<usize>, FileError> {
-        let Some(open) = self.files.get(slot)? else { return Ok(None) };
-        let read = match &mut self.ahead {
-            Some(ahead) => ahead.read(&open.file, slot, u64::from(position), bytes),
+        let open = match self.files.get(slot)? {
+            Named::File(open) => open,
+            Named::Nothing => return Ok(None),
+            Named::SomethingElse => {
+                bytes.fill(!self.geometry.erased());
+                return Ok(Some(bytes.len()));
+            }
+        };
+        let read = match &mut self.mounting {
+            Some(mounting) => mounting.ahead.read(&open.file, slot, u64::from(position), bytes),
             None => read_full(&open.file, bytes, u64::from(position)),
         };
         read.map(Some).map_err(|error| FileError::new("read", &self.files.path(slot), error))
@@ -254,29 +279,37 @@ impl FileMedium {
         let _ = self.outbox.put(Job::Fail(failure.clone()));
     }
 
+    /// What waits to be written or synced has failed.
+    #[cfg(test)]
+    pub(crate) fn fail_all(&self, failure: &FileError) {
+        self.outbox.fail(failure);
+    }
+
     /// Who syncs often pays for new space each time: this pays for much of it at once.
     fn settle_ahead(&mut self) {
         let size = u64::from(self.geometry.segment_size());
         if self.geometry.erased() == 0
             && self.settled.is_short(size)
-            && let Ok(Some(open)) = self.files.get(self.settled.slot())
+            && let Ok(Named::File(open)) = self.files.get(self.settled.slot())
         {
             self.settled.go_on(&open.file, size);
         }
     }
 
-    /// Says whose segments may be overwritten when the ring comes round. Until then none but blank ones are.
-    /// The log is mounted.
-    pub(crate) fn set_log(&mut self, log: LogId) {
+    /// The log is mounted: says whose segments may be overwritten when the ring comes round. Until then none but blank ones are.
+    pub(crate) fn set_log(&mut self, log: LogId) -> Result<(), FileError> {
         let _ = self.log.set(log);
-        self.end_mounting();
+        match self.end_mounting() {
+            Some(listing) => self.remove_overtaken(&listing),
+            None => Ok(()),
+        }
     }
 
     /// What the owner has mapped keeps its file from being recycled in place.
-    fn end_mounting(&mut self) {
-        if self.ahead.take().is_some() {
-            self.maps.clear();
-        }
+    fn end_mounting(&mut self) -> Option<Listing> {
+        let mounting = self.mounting.take()?;
+        self.maps.clear();
+        mounting.listing
     }
 
     /// Whether the lock file is still the one that was locked.
@@ -315,7 +348,7 @@ impl Medium for FileMedium {
         match self.access {
             Access::ReadOnly => self.maps.get(slot, open),
             // It programs what it would borrow, but not while it mounts.
-            Access::Owner => self.ahead.as_ref().and_then(|_| self.maps.get_all(slot, open)),
+            Access::Owner => self.mounting.as_ref().and_then(|_| self.maps.get_all(slot, open)),
         }
     }
 
@@ -335,7 +368,7 @@ impl Medium for FileMedium {
     /// Keeps the bytes until there are enough of them to be written by another thread, or somebody waits for them.
     fn program(&mut self, slot: u32, position: u32, bytes: &[u8]) -> Result<(), FileError> {
         self.outbox.check()?;
-        self.end_mounting();
+        let _ = self.end_mounting();
         if !self.tail.is_followed_by(slot, position) {
             let _ = self.hand_over()?;
         }
@@ -354,13 +387,13 @@ impl Medium for FileMedium {
 
     fn program_lent(&mut self, slot: u32, position: u32, length: u32) -> Result<(), FileError> {
         self.outbox.check()?;
-        self.end_mounting();
+        let _ = self.end_mounting();
         self.tail.keep(slot, position, usize::try_from(length).unwrap_or(0));
         self.programmed(position)
     }
 
     fn erase(&mut self, slot: u32) -> Result<(), FileError> {
-        self.end_mounting();
+        let _ = self.end_mounting();
         let _ = self.hand_over()?;
         self.outbox.work_off(slot)?;
         self.packing.give_up(slot);
@@ -375,7 +408,7 @@ impl Medium for FileMedium {
     }
 
     fn discard(&mut self, slot: u32) -> Result<(), FileError> {
-        self.end_mounting();
+        let _ = self.end_mounting();
         self.remove_segment(slot)
     }
 
@@ -390,7 +423,7 @@ impl Medium for FileMedium {
     }
 
     fn adopt(&mut self, slot: u32) {
-        if let Ok(Some(open)) = self.files.get(slot) {
+        if let Ok(Named::File(open)) = self.files.get(slot) {
             open.unsynced = true;
         }
     }
@@ -409,7 +442,7 @@ impl Medium for FileMedium {
         }
         self.barrier = self.hand_over_sync()?.ticket;
         // Of what it was mounted with the log's writer thread takes care.
-        if self.ahead.is_some() { Ok(()) } else { self.outbox.set_off() }
+        if self.mounting.is_some() { Ok(()) } else { self.outbox.set_off() }
     }
 
     fn is_past_barrier(&self) -> bool {

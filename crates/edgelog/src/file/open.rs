@@ -4,15 +4,52 @@ use super::Access;
 use super::outbox::{Unsynced, folder};
 use super::stored::segment_name;
 use crate::error::FileError;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Whether something has the name that is no file: a folder, or a link that leads nowhere for ever.
+/// What a segment's name stands for.
+#[derive(Debug)]
+pub(super) enum Named<F = File> {
+    File(F),
+    Nothing,
+    /// A folder, a pipe, a socket, a device, or a link that leads nowhere for ever. It costs that segment.
+    SomethingElse,
+}
+
+impl Named {
+    /// Opens what has the name, if it is a file. Never waits: a pipe would keep whoever opens it until somebody is at its other end.
+    pub(super) fn open(path: &Path, access: Access) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(access == Access::Owner).custom_flags(NONBLOCK);
+        let opened = match options.open(path) {
+            // A file server has to give a file up first: it is one, and that takes a moment.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                options.custom_flags(0).open(path)
+            }
+            opened => opened,
+        };
+        match opened {
+            Ok(file) if file.metadata()?.is_file() => Ok(Self::File(file)),
+            Ok(_) => Ok(Self::SomethingElse),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Nothing),
+            Err(error) if is_no_file(&error) => Ok(Self::SomethingElse),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "a single bit, and not the last")]
+const NONBLOCK: i32 = OFlags::NONBLOCK.bits() as i32;
+
+/// Whether something has the name that is no file, as an error tells.
 pub(super) fn is_no_file(error: &io::Error) -> bool {
-    let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    is_loop || error.kind() == io::ErrorKind::IsADirectory
+    let told = [Errno::LOOP, Errno::ISDIR, Errno::NXIO, Errno::NODEV];
+    error.raw_os_error().is_some_and(|code| told.iter().any(|it| it.raw_os_error() == code))
 }
 
 /// The segment files of one directory.
@@ -53,20 +90,21 @@ impl Files {
         self.directory.join(segment_name(slot))
     }
 
-    /// The slot's file, if there is one.
-    pub(super) fn get(&mut self, slot: u32) -> Result<Option<&mut OpenSegment>, FileError> {
+    /// The slot's file, opened unless it is open.
+    pub(super) fn get(&mut self, slot: u32) -> Result<Named<&mut OpenSegment>, FileError> {
         if let Some(at) = self.open.iter().position(|open| open.slot == slot) {
             // Moving it to the end keeps the order of use; the usual one is there already.
             let open = self.open.remove(at);
             self.open.push(open);
-            return Ok(self.open.last_mut());
+            return Ok(self.open.last_mut().map_or(Named::Nothing, Named::File));
         }
         let path = self.path(slot);
-        match OpenOptions::new().read(true).write(self.access == Access::Owner).open(&path) {
-            Ok(file) => Ok(Some(self.keep(slot, file))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(FileError::new("open", &path, error)),
-        }
+        let found = Named::open(&path, self.access);
+        Ok(match found.map_err(|error| FileError::new("open", &path, error))? {
+            Named::File(file) => Named::File(self.keep(slot, file)),
+            Named::Nothing => Named::Nothing,
+            Named::SomethingElse => Named::SomethingElse,
+        })
     }
 
     /// Keeps the slot's file open, in place of what was open for it.

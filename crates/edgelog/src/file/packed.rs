@@ -6,13 +6,14 @@
 //! both the plain one is right: it holds the same bytes, or it is newer. A compressed file that was to be removed and is still there after a crash
 //! is never read; the next opening, or the next erase of its slot, removes it. A slot that is given up for good loses the compressed file first.
 
+use super::Access;
 use super::FileMedium;
+#[cfg(feature = "zstd")]
+use super::Packing;
 use super::ahead::read_full;
 use super::create::owns;
-use super::open::is_no_file;
-use super::stored::{files_with, segment_name, slot_of};
-#[cfg(feature = "zstd")]
-use super::{Access, Packing};
+use super::open::Named;
+use super::stored::{Listing, segment_name, slot_of};
 use crate::error::FileError;
 use crate::packed::{Blocks, Packed};
 #[cfg(feature = "zstd")]
@@ -61,7 +62,15 @@ impl PackedFiles {
         } else {
             let path = packed_path(&directory.join(segment_name(slot)));
             let failed = |error| FileError::new("open", &path, error);
-            let Some(file) = found(File::open(&path)).map_err(failed)? else { return Ok(false) };
+            let file = match Named::open(&path, Access::ReadOnly).map_err(failed)? {
+                Named::File(file) => file,
+                Named::Nothing => return Ok(false),
+                // As with plain files.
+                Named::SomethingElse => {
+                    bytes.fill(!geometry.erased());
+                    return Ok(true);
+                }
+            };
             let packed = Packed::open(file, geometry.segment_size(), geometry.erased());
             let packed = packed.map_err(failed)?;
             if self.open.len() >= OPEN_MAX {
@@ -87,42 +96,37 @@ impl PackedFiles {
 pub(super) enum Found {
     Plain(File),
     Packed(File),
+    Nothing,
+    SomethingElse,
 }
 
-/// Opens a slot's file for reading, whichever it has; nothing where it has none.
-pub(super) fn find(path: &Path) -> io::Result<Option<Found>> {
-    find_by(path, |path| File::open(path))
+/// Opens a slot's file for reading, whichever it has.
+pub(super) fn find(path: &Path) -> io::Result<Found> {
+    find_by(path, |path| Named::open(path, Access::ReadOnly))
 }
 
-fn find_by(
-    path: &Path,
-    mut open: impl FnMut(&Path) -> io::Result<File>,
-) -> io::Result<Option<Found>> {
+fn find_by(path: &Path, mut open: impl FnMut(&Path) -> io::Result<Named>) -> io::Result<Found> {
     for _ in 0..LOOKS {
-        if let Some(file) = found(open(path))? {
-            return Ok(Some(Found::Plain(file)));
+        match open(path)? {
+            Named::File(file) => return Ok(Found::Plain(file)),
+            Named::Nothing => {}
+            Named::SomethingElse => return Ok(Found::SomethingElse),
         }
-        if let Some(file) = found(open(&packed_path(path)))? {
-            return Ok(Some(Found::Packed(file)));
+        match open(&packed_path(path))? {
+            Named::File(file) => return Ok(Found::Packed(file)),
+            Named::Nothing => {}
+            Named::SomethingElse => return Ok(Found::SomethingElse),
         }
     }
-    Ok(None)
+    Ok(Found::Nothing)
 }
 
 /// A slot's file to be mapped. A compressed one cannot be, and is not missing.
 pub(super) fn to_be_mapped(path: &Path) -> io::Result<File> {
     match find(path)? {
-        Some(Found::Plain(file)) => Ok(file),
-        Some(Found::Packed(_)) => Err(ErrorKind::Unsupported.into()),
-        None => Err(ErrorKind::NotFound.into()),
-    }
-}
-
-fn found<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
-    match opened {
-        Ok(it) => Ok(Some(it)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Found::Plain(file) => Ok(file),
+        Found::Packed(_) | Found::SomethingElse => Err(ErrorKind::Unsupported.into()),
+        Found::Nothing => Err(ErrorKind::NotFound.into()),
     }
 }
 
@@ -139,11 +143,9 @@ pub(crate) fn unfinished_path(plain: &Path) -> PathBuf {
 }
 
 /// The plain files in whose place a directory has compressed ones.
-pub(super) fn packed_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let mut paths = files_with("zst", directory)?;
-    paths.iter_mut().for_each(|path| _ = path.set_extension(""));
-    paths.retain(|path| path.extension().is_some_and(|it| it == "seg"));
-    Ok(paths)
+pub(super) fn packed_paths(listing: &Listing) -> impl Iterator<Item = PathBuf> {
+    let plain = listing.with("zst").map(|path| path.with_extension(""));
+    plain.filter(|path| path.extension().is_some_and(|it| it == "seg"))
 }
 
 impl FileMedium {
@@ -151,22 +153,22 @@ impl FileMedium {
     /// more, and the removal need not be durable.
     pub(super) fn remove_packed(&self, slot: u32) -> Result<bool, FileError> {
         let path = packed_path(&self.files.path(slot));
-        let opened = found(File::open(&path));
-        let opened = opened.map_err(|error| FileError::new("open", &path, error));
-        match opened.and_then(|file| file.map(|file| self.owns_packed(file, &path)).transpose()) {
-            Ok(None) => return Ok(false),
-            Ok(Some(true)) => {}
-            Err(error) if !is_no_file(error.io()) => return Err(error),
-            // What is not ours is somebody's data, as with plain files.
-            Ok(Some(false)) | Err(_) => {
-                self.set_foreign_aside(&path)?;
-                return Ok(true);
-            }
+        let found = Named::open(&path, Access::ReadOnly);
+        let is_ours = match found.map_err(|error| FileError::new("open", &path, error))? {
+            Named::Nothing => return Ok(false),
+            Named::File(file) => self.owns_packed(file, &path)?,
+            Named::SomethingElse => false,
+        };
+        if !is_ours {
+            // It is somebody's data, as with plain files.
+            self.set_foreign_aside(&path)?;
+            return Ok(true);
         }
         let bytes = fs::metadata(&path).map_err(|error| FileError::new("look at", &path, error))?;
-        let removed = found(fs::remove_file(&path));
-        if removed.map_err(|error| FileError::new("remove", &path, error))?.is_some() {
-            self.uncount(bytes.len());
+        match fs::remove_file(&path) {
+            Ok(()) => self.uncount(bytes.len()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(FileError::new("remove", &path, error)),
         }
         Ok(true)
     }
@@ -177,7 +179,7 @@ impl FileMedium {
         let path = self.files.path(slot);
         let (size, erased) = (self.geometry.segment_size(), self.geometry.erased());
         let file = self.create_segment(&path, false, |file| {
-            let Some(from) = found(File::open(packed_path(&path)))? else {
+            let Named::File(from) = Named::open(&packed_path(&path), Access::ReadOnly)? else {
                 return Err(ErrorKind::NotFound.into());
             };
             Packed::open(from, size, erased)?.copy_to(file)
@@ -202,26 +204,19 @@ impl FileMedium {
 
     /// Removes the compressed files that a crash left beside plain ones. Those of which the plain one is not this log's are left: it is not known
     /// whose place that took.
-    pub(crate) fn remove_overtaken(&self) -> Result<(), FileError> {
-        for plain in packed_paths(self.files.directory())? {
+    pub(super) fn remove_overtaken(&self, listing: &Listing) -> Result<(), FileError> {
+        for plain in packed_paths(listing) {
             let slot = slot_of(&plain).filter(|&slot| self.files.path(slot) == plain);
             let Some(slot) = slot else { continue };
-            let opened = found(File::open(&plain));
-            let opened = opened.map_err(|error| FileError::new("open", &plain, error));
+            let found = Named::open(&plain, Access::ReadOnly);
+            let found = found.map_err(|error| FileError::new("open", &plain, error))?;
             let (log, erased) = (self.log.get().copied(), self.geometry.erased());
-            let owned = opened.and_then(|file| match file {
-                Some(file) => owns(&file, log, erased, &plain),
-                None => Ok(false),
-            });
-            match owned {
-                Ok(true) => {
-                    // Its name may be as young as the crash.
-                    self.sync_directory()?;
-                    let _ = self.remove_packed(slot)?;
-                }
-                Ok(false) => {}
-                Err(error) if is_no_file(error.io()) => {}
-                Err(error) => return Err(error),
+            if let Named::File(file) = found
+                && owns(&file, log, erased, &plain)?
+            {
+                // Its name may be as young as the crash.
+                self.sync_directory()?;
+                let _ = self.remove_packed(slot)?;
             }
         }
         Ok(())
@@ -261,18 +256,22 @@ pub(super) fn is_owned(head: &[u8; 32], log: Option<LogId>, erased: u8) -> bool 
     ours || *head == [erased; 32]
 }
 
-/// The first bytes of a segment, plain or compressed, at least its header; none where there is no file, and whether there is one.
-pub(super) fn head_of(path: &Path, len: usize) -> io::Result<Option<(Vec<u8>, Option<File>)>> {
-    match find(path)? {
-        Some(Found::Plain(file)) => {
+/// The first bytes of a segment, at least its header, and its plain file, if that has them.
+pub(super) type Head = (Vec<u8>, Option<File>);
+
+/// The first bytes of a segment, plain or compressed.
+pub(super) fn head_of(path: &Path, len: usize) -> io::Result<Named<Head>> {
+    Ok(match find(path)? {
+        Found::Plain(file) => {
             let mut head = vec![0; len];
             let read = read_full(&file, &mut head, 0)?;
             head.truncate(read);
-            Ok(Some((head, Some(file))))
+            Named::File((head, Some(file)))
         }
-        Some(Found::Packed(file)) => Ok(Some((Packed::head(&file)?, None))),
-        None => Ok(None),
-    }
+        Found::Packed(file) => Named::File((Packed::head(&file)?, None)),
+        Found::Nothing => Named::Nothing,
+        Found::SomethingElse => Named::SomethingElse,
+    })
 }
 
 #[cfg(test)]
@@ -290,7 +289,7 @@ mod tests {
             let _ = fs::remove_file(&plain);
             let mut looks = 0;
             let found = find_by(&plain, |path| {
-                let opened = File::open(path);
+                let opened = Named::open(path, Access::ReadOnly);
                 looks += 1;
                 // Each look but the last comes too late.
                 if looks <= changes {
@@ -301,11 +300,11 @@ mod tests {
                 opened
             });
             let found = found.unwrap();
-            let is_plain = matches!(found, Some(Found::Plain(_)));
-            assert!(found.is_some(), "changed {changes} times");
+            let is_plain = matches!(found, Found::Plain(_));
+            assert!(is_plain || matches!(found, Found::Packed(_)), "changed {changes} times");
             assert_eq!(is_plain, plain.exists(), "changed {changes} times");
         }
         fs::remove_file(&plain).or_else(|_| fs::remove_file(&packed)).unwrap();
-        assert!(find(&plain).unwrap().is_none());
+        assert!(matches!(find(&plain).unwrap(), Found::Nothing));
     }
 }

@@ -1,25 +1,26 @@
 //! What opening puts right in a directory before anything is appended.
 
+use super::Access;
 use super::FileMedium;
 use super::ahead::read_full;
-use super::open::is_no_file;
+use super::open::{Named, is_no_file};
 use super::packed::unfinished_path;
 use super::space::fill;
 use super::spare::{REPLACED_NAME, SPARE_NAME};
-use super::stored::{files_with, segment_paths, slot_of};
+use super::stored::{Listing, slot_of};
 use super::tail::WRITE_LEN;
 use crate::error::FileError;
 use edgelog_core::{HEADER_LEN_MAX, stored_header};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 
 impl FileMedium {
     /// Gives files that were cut short their length again, before anything is appended: with bytes that are no frame, so that the
     /// engine sees damage and not unused space, and so that writing there cannot run out of space.
-    pub(crate) fn mend_lengths(&self) -> Result<(), FileError> {
+    pub(crate) fn mend_lengths(&self, listing: &Listing) -> Result<(), FileError> {
         let size = u64::from(self.geometry.segment_size());
-        for path in segment_paths(self.files.directory())? {
+        for path in listing.with("seg") {
             let length = match fs::metadata(&path) {
                 Ok(about) => about,
                 // A link into nowhere: there is nothing to be mended.
@@ -31,8 +32,9 @@ impl FileMedium {
             if length.len() >= size || !length.is_file() {
                 continue;
             }
-            let file = OpenOptions::new().read(true).write(true).open(&path);
+            let file = Named::open(&path, Access::Owner);
             let file = file.map_err(|error| FileError::new("open", &path, error))?;
+            let Named::File(file) = file else { continue };
             let mut head = vec![0; HEADER_LEN_MAX];
             read_full(&file, &mut head, 0).map_err(|error| FileError::new("read", &path, error))?;
             if stored_header(&head).is_some() {
@@ -46,28 +48,27 @@ impl FileMedium {
 
     /// Writes anew, and syncs, the segment files among `names`, whose last sync failed a former owner. The system may have given up what it could
     /// not write: until the power goes it shows whoever reads those bytes, takes them for written, and would call the next sync a success.
-    pub(crate) fn rewrite(&self, names: &[String]) -> Result<(), FileError> {
+    pub(crate) fn rewrite(&self, names: &[String], listing: &Listing) -> Result<(), FileError> {
         if names.is_empty() {
             return Ok(());
         }
-        for path in segment_paths(self.files.directory())? {
+        for path in listing.with("seg") {
             let name = path.file_name().and_then(|name| name.to_str());
             if !names.iter().any(|doubtful| Some(doubtful.as_str()) == name) {
                 continue;
             }
-            let file = match OpenOptions::new().read(true).write(true).open(&path) {
-                // Its bytes are gone, whatever the sync did.
-                Err(error) if is_no_file(&error) => continue,
-                opened => opened.map_err(|error| FileError::new("open", &path, error))?,
-            };
+            let file = Named::open(&path, Access::Owner);
+            let file = file.map_err(|error| FileError::new("open", &path, error))?;
+            // Of anything else the bytes are gone, whatever the sync did.
+            let Named::File(file) = file else { continue };
             write_anew(&file).map_err(|error| FileError::new("write anew", &path, error))?;
         }
         Ok(())
     }
 
     /// Removes what a crash left of segments that were being created or compressed: their slots may never need a new file again.
-    pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
-        for path in files_with("new", self.files.directory())? {
+    pub(crate) fn remove_unfinished(&self, listing: &Listing) -> Result<(), FileError> {
+        for path in listing.with("new") {
             let is_segments = slot_of(&path).is_some_and(|slot| {
                 let plain = self.files.path(slot);
                 plain.with_extension("new") == path || unfinished_path(&plain) == path

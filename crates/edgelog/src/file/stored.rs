@@ -1,12 +1,14 @@
 //! What a directory holds, told before anything is opened.
 
-use super::open::is_no_file;
-use super::packed::{head_of, packed_paths};
+use super::open::{Named, is_no_file};
+use super::packed::{head_of, packed_path, packed_paths};
 use super::spare::{REPLACED_NAME, SPARE_NAME};
 use crate::error::{FileError, OpenError};
 use crate::image::{is_blank, other_version};
 use crate::store::store_at;
 use edgelog_core::{Geometry, HEADER_LEN_MAX, LogId, MountError, SEGMENT_MAGIC, stored_header};
+use std::cmp::Reverse;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,41 +28,54 @@ pub(crate) struct Stored {
     version: Option<u16>,
 }
 
+/// Headers that are looked at first.
+const AGREEING: usize = 9;
+
 impl Stored {
-    /// What the segment files in a directory tell before anything is opened: one foreign or rotten file does not decide.
-    pub(crate) fn of(directory: &Path) -> Result<Self, FileError> {
+    /// What the segment files in a directory tell before anything is opened: a few foreign or rotten files do not decide. Some headers from
+    /// all over the ring are enough when all of them are one log's; otherwise it takes more than half of all.
+    pub(crate) fn of(listing: &Listing) -> Result<Self, FileError> {
         let mut stored = Self::default();
         let mut votes: Vec<((LogId, Geometry), usize, u32)> = Vec::new();
-        let mut paths = segment_paths(directory)?;
-        paths.extend(packed_paths(directory)?);
-        paths.sort();
-        paths.dedup();
+        let mut paths: Vec<PathBuf> = listing.with("seg").collect();
+        let plain = paths.len();
+        paths.extend(packed_paths(listing));
+        if paths.len() > plain {
+            paths.sort();
+            paths.dedup();
+        }
         let all = paths.len();
-        for (looked_at, path) in paths.into_iter().enumerate() {
-            if votes.iter().any(|&(_, count, _)| 2 * count > all) {
+        let step = all.div_ceil(AGREEING).max(1);
+        let (spread, others): (Vec<_>, Vec<_>) =
+            paths.into_iter().enumerate().partition(|(at, _)| at % step == 0);
+        let enough = spread.len();
+        for (looked_at, (_, path)) in spread.into_iter().chain(others).enumerate() {
+            let is_only = votes.len() == 1;
+            if votes.iter().any(|&(_, count, _)| 2 * count > all || is_only && count >= enough) {
                 // Whatever the others are.
                 stored.files += all - looked_at;
                 break;
             }
             let failed = |error| FileError::new("read", &path, error);
             // One that was there may be compressed by now, or removed.
-            let head = match head_of(&path, HEADER_LEN_MAX) {
+            let (head, file) = match head_of(&path, HEADER_LEN_MAX).map_err(failed)? {
+                Named::File(head) => head,
+                Named::Nothing => continue,
                 // It costs its segment, and is nothing to begin a log over.
-                Err(error) if is_no_file(&error) => {
+                Named::SomethingElse => {
                     stored.files += 1;
                     stored.data = true;
                     continue;
                 }
-                head => head.map_err(failed)?,
             };
-            let Some((head, file)) = head else { continue };
             stored.files += 1;
             // What somebody compressed is something.
             stored.data |= file.is_none() || !is_blank(&head);
             if let Some(header) = stored_header(&head) {
+                let slot = slot_of(&path).unwrap_or(0);
                 match votes.iter_mut().find(|(known, ..)| *known == header) {
-                    Some((_, count, _)) => *count += 1,
-                    None => votes.push((header, 1, slot_of(&path).unwrap_or(0))),
+                    Some((_, count, first)) => (*count, *first) = (*count + 1, slot.min(*first)),
+                    None => votes.push((header, 1, slot)),
                 }
             } else if let Some(file) = file
                 && stored.version.is_none()
@@ -69,9 +84,9 @@ impl Stored {
                 stored.version = other_version(&file, 0).map_err(failed)?;
             }
         }
-        let most = votes.iter().map(|&(_, count, _)| count).max();
-        // Of equally many the first: the lowest slot.
-        if let Some(&((_, sizes), _, first)) = votes.iter().find(|vote| Some(vote.1) == most) {
+        // Of equally many the one with the lowest slot.
+        let most = votes.into_iter().max_by_key(|&(_, count, first)| (count, Reverse(first)));
+        if let Some(((_, sizes), _, first)) = most {
             (stored.geometry, stored.first) = (Some(sizes), first);
         }
         Ok(stored)
@@ -103,16 +118,11 @@ pub(super) fn slot_of(path: &Path) -> Option<u32> {
     path.file_name()?.to_str()?.split('.').next()?.parse().ok()
 }
 
-/// The segment files of a directory, by slot; none where there is no directory.
-pub(super) fn segment_paths(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
-    files_with("seg", directory)
-}
-
 /// The lengths of a directory's segment files, with those that a crash left unfinished. Files and folders of other names are somebody's own.
 pub(crate) fn stored_bytes(directory: &Path) -> Result<u64, FileError> {
-    let mut bytes = 0;
+    let (mut bytes, listing) = (0, Listing::of(directory)?);
     for extension in ["seg", "zst", "new"] {
-        for path in files_with(extension, directory)? {
+        for path in listing.with(extension) {
             if !is_ours(&path) {
                 continue;
             }
@@ -138,17 +148,40 @@ fn is_ours(path: &Path) -> bool {
         || path.ends_with(REPLACED_NAME)
 }
 
-/// The files of a directory with this extension, by name; none where there is no directory.
-pub(super) fn files_with(extension: &str, directory: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let failed = |error| FileError::new("read the folder", directory, error);
-    let listing = match fs::read_dir(directory) {
-        Ok(listing) => listing,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
-    let paths: io::Result<Vec<PathBuf>> = listing.map(|entry| Ok(entry?.path())).collect();
-    let mut paths = paths.map_err(failed)?;
-    paths.retain(|path| path.extension().is_some_and(|it| it == extension));
-    paths.sort();
-    Ok(paths)
+/// The names in a directory, as they were at one moment: reading them once serves everybody who asks.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    directory: PathBuf,
+    names: Vec<OsString>,
+}
+
+impl Listing {
+    /// None where there is no directory.
+    pub(crate) fn of(directory: &Path) -> Result<Self, FileError> {
+        let failed = |error| FileError::new("read the folder", directory, error);
+        let names: io::Result<Vec<OsString>> = match fs::read_dir(directory) {
+            Ok(listing) => listing.map(|entry| Ok(entry?.file_name())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        let mut names = names.map_err(failed)?;
+        names.sort();
+        Ok(Self { directory: directory.to_owned(), names })
+    }
+
+    /// The files with this extension, by name.
+    pub(super) fn with(&self, extension: &str) -> impl Iterator<Item = PathBuf> {
+        let has =
+            move |name: &&OsString| Path::new(name).extension().is_some_and(|it| it == extension);
+        self.names.iter().filter(has).map(|name| self.directory.join(name))
+    }
+
+    /// Whether the slot has a file, plain or compressed.
+    pub(super) fn has(&self, slot: u32) -> bool {
+        let plain = PathBuf::from(segment_name(slot));
+        let holds = |name: &Path| {
+            self.names.binary_search_by(|it| it.as_os_str().cmp(name.as_os_str())).is_ok()
+        };
+        holds(&plain) || holds(&packed_path(&plain))
+    }
 }
