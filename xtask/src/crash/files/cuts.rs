@@ -16,9 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How often the power is cut at one call at the most, and in a life that makes many.
+/// How often the power is cut at one call at the most.
 const CUTS_A_CALL: u64 = 8;
-const CUTS_A_LIFE: u64 = 800;
 /// A process that is started runs its program by then.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -60,6 +59,9 @@ pub(super) struct Calls<'p> {
     pub(super) before: &'p Disk,
     pub(super) events: Vec<Event>,
     pub(super) seed: u64,
+    /// It is cut before each call, or one in so many, and so often in all.
+    pub(super) every: usize,
+    pub(super) most: u64,
 }
 
 /// Looks at what a cut before this event left in a folder.
@@ -76,7 +78,7 @@ pub(super) trait Examine: Sync {
 }
 
 impl Calls<'_> {
-    /// Cuts the power before each call, when everything that was told before it was heard, with as many threads as there are processors.
+    /// Cuts the power before its calls, when everything that was told before it was heard, with as many threads as there are processors.
     /// Gives how many different states that left.
     pub(super) fn cut(&self, examine: &impl Examine) -> Result<u64> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -94,14 +96,14 @@ impl Calls<'_> {
         let folder = Scratch::new()?;
         let mut disk = self.before.clone();
         let (mut states, mut last) = (0, 0);
-        let all = self.count();
-        let cuts_a_call = (CUTS_A_LIFE / all.max(1)).clamp(1, CUTS_A_CALL);
+        let all = self.count() / self.every as u64;
+        let cuts_a_call = (self.most / all.max(1)).clamp(1, CUTS_A_CALL);
         let mut calls = 0;
         for (at, event) in self.events.iter().enumerate() {
             if matches!(event, Event::Told(_)) {
                 continue;
             }
-            let is_ours = calls % parts == part;
+            let is_ours = calls % parts == part && (calls / parts).is_multiple_of(self.every);
             calls += 1;
             let cuts = match is_ours {
                 true if disk.is_settled() => 1,

@@ -173,7 +173,13 @@ impl Campaign<'_> {
         let (power, options) = (Power { disk, ..Power::default() }, options(voyage));
         let cuts = Cuts {
             lines,
-            calls: Calls { before: &power.disk, events: life.events, seed: voyage },
+            calls: Calls {
+                before: &power.disk,
+                events: life.events,
+                seed: voyage,
+                every: 1,
+                most: CUTS,
+            },
             run: RUN,
             protect: false,
             before: &power,
@@ -210,7 +216,8 @@ impl Campaign<'_> {
     ) -> Result<()> {
         let disk = Disk::of(&Files::new(), Habits::default());
         let judges = [Judge::default(), Judge::default()];
-        let calls = Calls { before: &disk, events: life.events, seed: voyage };
+        let calls =
+            Calls { before: &disk, events: life.events, seed: voyage, every: 1, most: CUTS };
         let left = Left::new(&judges, calls, RUN, Kind(voyage))?;
         if let Some(at) = at {
             self.cut(&left.calls, at, fault, &left)?;

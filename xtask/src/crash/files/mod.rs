@@ -34,10 +34,12 @@ use std::time::{Duration, Instant};
 
 /// So many lives follow each other on a log, each but the first on what the kill of the one before left, or a cut in it.
 const LIVES_A_LOG: u32 = 4;
+/// How often a life is cut that makes many calls.
+const CUTS_A_LIFE: u64 = 800;
 /// A failing call for so many states.
 const STATES_A_FAULT: u64 = 8;
 /// A store has one state for so many of a log's.
-const A_STORES_PART: u64 = 4;
+const A_STORES_PART: u64 = 2;
 
 /// Cuts the power until it is enough, or a promise is broken.
 ///
@@ -133,7 +135,13 @@ impl Power {
         let life = shim.run(&folder, &arguments, &conditions)?;
         let cuts = Cuts {
             lines: told(&life.events)?,
-            calls: Calls { before: &self.disk, events: life.events, seed: random.next() },
+            calls: Calls {
+                before: &self.disk,
+                events: life.events,
+                seed: random.next(),
+                every: 1,
+                most: CUTS_A_LIFE,
+            },
             run: chosen.run,
             protect,
             before: &self,

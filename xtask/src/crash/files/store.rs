@@ -45,7 +45,10 @@ const PATIENCE: u32 = 3;
 /// A life that takes longer hangs.
 const LIFE: Duration = Duration::from_secs(60);
 /// So many lives follow each other on a store.
-const LIVES: u32 = 3;
+const LIVES: u32 = 2;
+/// And are cut at so many of their calls or so, and so often: there are many kinds of stores.
+const CALLS_A_LIFE: usize = 150;
+const CUTS_A_LIFE: u64 = 250;
 
 /// What a store is, for ever.
 #[derive(Clone, Copy, Debug)]
@@ -354,7 +357,9 @@ impl Between {
             Conditions { seed: random.next(), fault: None, zeroes, lives: LIFE, is_endless: false };
         let life = shim.run(&folder, &all, &conditions)?;
         ensure!(life.has_ended, "it hangs; {}", life.said);
-        let calls = Calls { before: &self.disk, events: life.events, seed: random.next() };
+        let every = life.events.len().div_ceil(CALLS_A_LIFE);
+        let (events, seed, most) = (life.events, random.next(), CUTS_A_LIFE);
+        let calls = Calls { before: &self.disk, events, seed, every, most };
         let left = Left::new(&self.judges, calls, run, kind)?;
         left.keeps_budget()?;
         figures.states += left.calls.cut(&left)?;
