@@ -104,7 +104,6 @@ pub fn exercise(
     let disk = SimDisk::from_image(*geometry, image.to_vec());
     let device = Device { disk: disk.clone(), write_once };
     let mut view = LogView::open(device.clone())?;
-    view.refresh().expect("nothing changed since it was opened");
     let visible = view.visible();
     let met =
         read_all(image, |reader, buffer| view.read(reader, buffer).map(|it| it.map(met_of)), 0);
@@ -118,6 +117,12 @@ pub fn exercise(
         image.len(),
         met.len()
     );
+    // Where a cursor moved the log's end, what stands there may be bound to the offset that it has now.
+    if !a_cursor_is_ahead(&met, view.cursors()) {
+        let opened = (visible, view.topics().to_vec(), view.cursors().to_vec());
+        view.refresh().expect("nothing changed since it was opened");
+        assert_eq!(opened, (view.visible(), view.topics().to_vec(), view.cursors().to_vec()));
+    }
 
     let mut log = Log::mount(device.clone(), vec![0; BUFFER]).expect("a view could be opened");
     assert_eq!((log.visible(), log.id(), log.epoch()), (visible, view.id(), view.epoch()));

@@ -17,6 +17,9 @@ pub struct FuzzArguments {
     /// How long each target runs
     #[arg(long, default_value_t = 20)]
     seconds: u32,
+    /// Instead of new inputs, those that this seed makes of the corpus: the same, and as many, each time
+    #[arg(long, conflicts_with_all = ["seconds", "keep"])]
+    seed: Option<u32>,
     /// One target instead of all
     #[arg(long, value_enum)]
     target: Option<Target>,
@@ -29,10 +32,11 @@ pub struct FuzzArguments {
 }
 
 impl FuzzArguments {
-    /// Enough to see that nothing is broken, in a minute.
+    /// Enough to see that nothing is broken, in a minute. What a new seed finds is nothing that the change at hand broke, so that
+    /// the gate has one seed, and new inputs are looked for apart.
     #[must_use]
     pub const fn short() -> Self {
-        Self { seconds: 20, target: None, input: None, keep: false }
+        Self { seconds: 0, seed: Some(1), target: None, input: None, keep: false }
     }
 }
 
@@ -60,6 +64,15 @@ impl Target {
             Self::Image => "image",
             Self::Frame => "frame",
             Self::RecordVerify => "record_verify",
+        }
+    }
+
+    /// Inputs of a run from a seed: some 20 seconds' worth.
+    const fn runs(self) -> u32 {
+        match self {
+            Self::Operations | Self::Image => 25_000,
+            Self::Frame => 200_000,
+            Self::RecordVerify => 700_000,
         }
     }
 }
@@ -92,7 +105,7 @@ pub fn run(arguments: &FuzzArguments) -> Result<()> {
     let targets = arguments.target.map_or_else(|| Target::ALL.to_vec(), |target| vec![target]);
     println!("built after {} s", started.elapsed().as_secs());
     for &target in &targets {
-        fuzz.search(target, arguments.seconds)?;
+        fuzz.search(target, arguments)?;
         if arguments.keep {
             fuzz.keep(target)?;
         }
@@ -147,13 +160,29 @@ impl CargoFuzz {
     }
 
     /// Looks for a crash.
-    fn search(&self, target: Target, seconds: u32) -> Result<()> {
+    fn search(&self, target: Target, arguments: &FuzzArguments) -> Result<()> {
         let name = target.name();
-        let found = self.found(target);
-        std::fs::create_dir_all(&found)?;
-        let time = format!("-max_total_time={seconds}");
-        // What is new goes to the first folder; the corpus of the project stays as it is.
-        let ran = self.run(target, &[&found, &corpus(target)], &[&time, &max_len(INPUT_MAX)])?;
+        let longest = max_len(INPUT_MAX);
+        let ran = if let Some(seed) = arguments.seed {
+            let (new, listed) = (tempfile::tempdir()?, tempfile::tempdir()?);
+            let inputs = listed.path().join("inputs");
+            std::fs::write(&inputs, in_order(&corpus(target))?)?;
+            let options = [
+                format!("-seed={seed}"),
+                format!("-runs={}", target.runs()),
+                format!("-seed_inputs=@{}", inputs.display()),
+                // Otherwise it looks every second for what others found.
+                String::from("-reload=0"),
+                longest,
+            ];
+            self.run(target, &[new.path()], &options)?
+        } else {
+            let found = self.found(target);
+            std::fs::create_dir_all(&found)?;
+            let time = format!("-max_total_time={}", arguments.seconds);
+            // What is new goes to the first folder; the corpus of the project stays as it is.
+            self.run(target, &[&found, &corpus(target)], &[time, longest])?
+        };
         let executions = ran.executions();
         println!("fuzz.{name}.executions = {}", executions.unwrap_or(0));
         if ran.success && executions.is_some_and(|count| count > 0) {
@@ -175,6 +204,7 @@ impl CargoFuzz {
         let fewest = tempfile::tempdir()?;
         let corpus = corpus(target);
         let how = ["-set_cover_merge=1", "-use_counters=0", &max_len(KEPT_MAX)];
+        let how = how.map(String::from);
         let ran = self.run(target, &[fewest.path(), &corpus, &self.found(target)], &how)?;
         ensure!(ran.success, "the corpus of {} cannot be merged: {:?}", target.name(), ran.said);
         std::fs::remove_dir_all(&corpus)?;
@@ -190,7 +220,7 @@ impl CargoFuzz {
     }
 
     /// Runs a target on files or folders, and takes in what it says.
-    fn run(&self, target: Target, inputs: &[&Path], options: &[&str]) -> Result<Ran> {
+    fn run(&self, target: Target, inputs: &[&Path], options: &[String]) -> Result<Ran> {
         let hang = format!("-timeout={HANG_SECONDS}");
         let mut command = self.command("run");
         command.arg(target.name()).args(inputs).args(["--", "-print_final_stats=1", &hang]);
@@ -238,6 +268,16 @@ impl Ran {
 
 fn corpus(target: Target) -> PathBuf {
     workspace().join("fuzz/corpus").join(target.name())
+}
+
+/// The files of a folder by name, as libFuzzer takes a list: the order of a folder is another on each machine.
+fn in_order(folder: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    for file in std::fs::read_dir(folder)? {
+        files.push(file?.path().display().to_string());
+    }
+    files.sort();
+    Ok(files.join(","))
 }
 
 fn max_len(bytes: u32) -> String {
