@@ -381,7 +381,11 @@ impl<'p> Left<'p> {
 
     /// At every call all segment files together are within the budget.
     fn keeps_budget(&self) -> Result<()> {
-        let bytes = |disk: &Disk| disk.lengths().map(|(_, length)| length as u64).sum::<u64>();
+        let is_segment = |name: &str| !name.ends_with("lock");
+        let bytes = |disk: &Disk| {
+            let segments = disk.lengths().filter(|(name, _)| is_segment(name));
+            segments.map(|(_, length)| length as u64).sum::<u64>()
+        };
         let mut disk = self.calls.before.clone();
         let most = self.kind.most(bytes(&disk));
         for (at, event) in self.calls.events.iter().enumerate() {
