@@ -153,7 +153,7 @@ impl Keeper {
             let options =
                 retain.map_or(Options::new(), |most| Options::new().retain_segments(most));
             let opened = kind.log(&store, log, options).map_err(Trouble::Open)?;
-            let mut ship = Ship::new(opened, arguments.run, log as u32);
+            let mut ship = Ship::new(opened, arguments.run, u32::from(log > 0));
             ship.look()?;
             ship.cursor(false)?;
             Ok::<Ship, Trouble>(ship)
@@ -503,7 +503,7 @@ impl Opened {
         let grow = |log: usize| {
             let grown = &self.logs[log];
             grown.set_full_policy(FullPolicy::DropOldest);
-            let name = |number| Name { run, thread: log as u32, number };
+            let name = |number| Name { run, thread: u32::from(log > 0), number };
             let (mut number, mut bytes, mut last) = (0, 0, None);
             while bytes <= self.kind.segment() as usize {
                 let payload = name(number).payload();
