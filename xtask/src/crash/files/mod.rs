@@ -71,11 +71,13 @@ pub(super) fn run(arguments: &CrashArguments) -> Result<()> {
     let habits = Habits { lies: plant == Some(Bug::LyingSync) };
     let store = store::run(&shim, seed, states.div_ceil(A_STORES_PART), habits);
     let store = store.inspect_err(failing)?;
+    // Not in the gate yet: the model of the disk does not know every file of a store whose calls fail.
+    let store_faults = faults.map_or(0, |faults| faults.div_ceil(A_STORES_PART));
     let faults = faults.unwrap_or_else(|| states.div_ceil(STATES_A_FAULT));
     let verify = faults::command()?;
     let meet = |subject, faults| faults::run(&shim, subject, seed, faults, plant, Some(&verify));
     let failed = meet(Subject::Log, faults).inspect_err(failing)?;
-    let store_failed = meet(Subject::Store, faults.div_ceil(A_STORES_PART)).inspect_err(failing)?;
+    let store_failed = meet(Subject::Store, store_faults).inspect_err(failing)?;
     let Figures { states, calls, lives } = figures;
     println!("crash.files.lives = {lives}");
     println!("crash.files.calls = {calls}");
