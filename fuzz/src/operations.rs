@@ -71,6 +71,8 @@ enum Operation {
     CutIn(u16),
     /// The n-th such call from now fails.
     Fail { op: u8, call: u8, whole: bool },
+    /// Gives up the oldest segment, if the policy lets it go.
+    Evict,
 }
 
 /// An event's payload.
@@ -276,6 +278,7 @@ impl<M: Faulty> World<M> {
             Operation::Fail { op, call, whole } => {
                 self.session.disk().fail(*op, u64::from(call % 16), *whole);
             }
+            Operation::Evict => self.act(&Request::Evict),
         }
     }
 

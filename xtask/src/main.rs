@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use xtask::bench::BenchCommand;
 use xtask::chaos::{self, ChaosArguments};
 use xtask::crash::CrashArguments;
-use xtask::crash::files::{self, VoyageArguments};
+use xtask::crash::files::{self, StoreArguments, VoyageArguments};
 use xtask::crash::host::{self, VictimArguments};
 use xtask::firmware::{self, FirmwareArguments};
 use xtask::fuzz::{self, FuzzArguments};
@@ -40,6 +40,9 @@ enum Command {
     /// The process whose file calls `crash --files` lets fail
     #[command(hide = true)]
     CrashVoyage(VoyageArguments),
+    /// The process that `crash --files` cuts, and lets fail, with several logs
+    #[command(hide = true)]
+    CrashStore(StoreArguments),
     /// Look for inputs that break the engine
     Fuzz(FuzzArguments),
     /// Build the crates for microcontrollers, and measure what they take there
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Crash(arguments) => crash::run(&arguments),
         Command::CrashVictim(arguments) => host::live(&arguments),
         Command::CrashVoyage(arguments) => files::sail(&arguments),
+        Command::CrashStore(arguments) => files::keep(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Firmware(arguments) => firmware::run(&arguments),
         Command::Bench(command) => command.run(),

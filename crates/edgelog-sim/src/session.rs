@@ -10,7 +10,10 @@ use crate::model::{Attempt, ClockModel, Content, CursorModel, Full, Model};
 use crate::oracle::{BUFFER, judge};
 use crate::rng::Rng;
 use clock::Clock;
-use edgelog_core::{AppendError, Class, CursorId, Event, Log, LogId, Medium, MountError, TopicId};
+use edgelog_core::{
+    AppendError, Class, CursorId, Event, Gap, GapReason, Item, Log, LogId, Medium, MountError,
+    Reader, TopicId,
+};
 
 pub use request::Request;
 
@@ -319,17 +322,34 @@ impl<M: SimMedium> Session<M> {
         }
     }
 
-    /// Gives up the oldest segment.
+    /// Gives up the oldest segment. What went is what the oldest held, of which the policy let all go; it is the gap at the beginning from then
+    /// on, and nothing else went. Where nothing goes, nothing changes.
     fn evict(&mut self) -> Outcome<(), M> {
         let headers = headers(&mut self.disk.clone());
-        let next = headers.get(1).map(|next| next.base_offset);
+        let before = self.log.segments().0;
+        let oldest = headers.last().map_or(0, |newest| newest.generation + 1 - before);
+        let mut live = headers.iter().filter(|header| header.generation >= oldest);
+        // The oldest header's segment goes, with those around it that have none. Alone are those that stand before the newest: an erase failed.
+        let first = live.next().filter(|header| header.generation > oldest);
+        let next = live.next().or(first).map(|next| next.base_offset);
         self.model.may_evict(self.log.cursors(), next);
-        let gone = self.call(|log| log.evict())?;
-        if let Some(gone) = gone
-            && (Some(gone.end) != next || gone.end > self.model.evictable)
-        {
-            let evictable = self.model.evictable;
-            let why = format!("{gone:?} was given up, {next:?} is next, {evictable} may go");
+        let gone = self.call_between(|log| log.evict())?;
+        let segments = self.log.segments().0;
+        let evictable = self.model.evictable;
+        let mut buffer = vec![0; BUFFER];
+        let first = self.log.read(&mut Reader::at(0), u64::MAX, &mut buffer);
+        let is_right = match &gone {
+            None => segments == before && (self.model.full != Full::DropOldest || next.is_none()),
+            Some(gone) => {
+                let gap = Gap { from: 0, to: gone.end, reason: GapReason::Evicted };
+                let is_gap = gone.end == 0 || matches!(first, Ok(Some(Item::Gap(it))) if it == gap);
+                Some(gone.end) == next && gone.end <= evictable && segments < before && is_gap
+            }
+        };
+        if !is_right {
+            let why = format!(
+                "{gone:?} was given up of {before} segments, {next:?} is next, {evictable} may go; {segments} begin with {first:?}"
+            );
             self.broken.get_or_insert(why);
         }
         Ok(())

@@ -39,6 +39,12 @@ impl FileError {
         Self { failure: Arc::new(failure) }
     }
 
+    /// Told to the owner of another log, which goes on: this one's durable offset is not his.
+    pub(crate) fn elsewhere(self) -> Self {
+        let failure = Failure { durable: None, ..Arc::unwrap_or_clone(self.failure) };
+        Self { failure: Arc::new(failure) }
+    }
+
     /// The durable offset of the log that this failure ended: every record below it survives a power cut; those from it on may be there
     /// or not when the log is opened again, which it must be to go on. `None`: the log goes on.
     #[must_use]

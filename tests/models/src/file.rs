@@ -6,6 +6,10 @@ mod ahead;
 pub(crate) mod models;
 #[path = "../../../crates/edgelog/src/file/outbox.rs"]
 mod outbox;
+#[path = "../../../crates/edgelog/src/file/packing.rs"]
+mod packing;
+#[path = "models/packing.rs"]
+pub(crate) mod packing_models;
 mod tail;
 
 pub(crate) use ahead::read_full;

@@ -12,6 +12,9 @@ use std::thread::{Builder, JoinHandle};
 
 /// The spare file beside the ring. Where it cannot be made, there is none: the segment's file is then made when it is needed, and that
 /// tells what is wrong.
+///
+/// The thread that makes it has no state in common with the log: what it made is its result, and whoever takes that joins it. So there is
+/// no order of threads to be tried, and `tests/models` has no model of it; what files a cut leaves is for `cargo xtask crash --files`.
 #[derive(Debug)]
 pub(super) struct Spare {
     path: PathBuf,

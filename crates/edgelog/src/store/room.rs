@@ -128,6 +128,10 @@ impl Member {
                 Ok(false) => {
                     failed.insert(name);
                 }
+                Err(AppendError::Medium(error)) if name != self.share.name() => {
+                    failed.insert(name);
+                    failure = Some(AppendError::Medium(error.elsewhere()));
+                }
                 Err(error) => {
                     failed.insert(name);
                     failure = Some(error);

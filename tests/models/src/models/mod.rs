@@ -16,7 +16,8 @@ pub(crate) type Model = fn() -> u64;
 
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, Model)> {
     let (outbox, store) = (crate::file::models::MODELS, crate::store::models::MODELS);
-    let all = [bell::MODELS, group::MODELS, recent::MODELS, writer::MODELS, outbox, store];
+    let packing = crate::file::packing_models::MODELS;
+    let all = [bell::MODELS, group::MODELS, recent::MODELS, writer::MODELS, outbox, packing, store];
     all.concat().into_iter()
 }
 

@@ -7,7 +7,7 @@ use crate::chaos::Random;
 use crate::crash::host::judge::{Found, Judge, Life};
 use crate::crash::host::order::Order;
 use crate::crash::host::{Line, append};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use edgelog::{Log, OpenError, Options, Start, View};
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -16,9 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How often the power is cut at one call at the most, and in a life that makes many.
+/// How often the power is cut at one call at the most.
 const CUTS_A_CALL: u64 = 8;
-const CUTS_A_LIFE: u64 = 800;
 /// A process that is started runs its program by then.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -54,32 +53,57 @@ pub(super) fn told(events: &[Event]) -> Result<Vec<(usize, Line)>> {
     read.collect()
 }
 
-/// A life whose calls are cut.
+/// What a process did on a disk, and where it is cut.
 #[derive(Debug)]
-pub(super) struct Cuts<'p> {
-    pub(super) before: &'p Power,
+pub(super) struct Calls<'p> {
+    pub(super) before: &'p Disk,
     pub(super) events: Vec<Event>,
-    pub(super) lines: Vec<(usize, Line)>,
-    pub(super) run: u32,
-    pub(super) protect: bool,
     pub(super) seed: u64,
-    pub(super) options: Options,
+    /// It is cut before each call, or one in so many, and so often in all.
+    pub(super) every: usize,
+    pub(super) most: u64,
 }
 
-impl Cuts<'_> {
-    /// Cuts the power before each of this share of the calls, when everything that was told before it was heard, and gives how many different states that left.
-    pub(super) fn part(&self, part: usize, parts: usize) -> Result<u64> {
+/// Looks at what a cut before this event left in a folder.
+pub(super) trait Examine: Sync {
+    /// # Errors
+    ///
+    /// The promise that was broken.
+    fn examine(&self, folder: &Path, at: usize) -> Result<()>;
+
+    /// More to be kept of a failure.
+    fn note(&self) -> String {
+        String::new()
+    }
+}
+
+impl Calls<'_> {
+    /// Cuts the power before its calls, when everything that was told before it was heard, with as many threads as there are processors.
+    /// Gives how many different states that left.
+    pub(super) fn cut(&self, examine: &impl Examine) -> Result<u64> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let counted: Result<Vec<u64>> = std::thread::scope(|scope| {
+            let parts: Vec<_> = (0..threads)
+                .map(|part| scope.spawn(move || self.part(part, threads, examine)))
+                .collect();
+            let joined = parts.into_iter().map(|part| part.join());
+            joined.map(|part| part.unwrap_or_else(|_| bail!("opening panicked"))).collect()
+        });
+        Ok(counted?.iter().sum())
+    }
+
+    fn part(&self, part: usize, parts: usize, examine: &impl Examine) -> Result<u64> {
         let folder = Scratch::new()?;
-        let mut disk = self.before.disk.clone();
+        let mut disk = self.before.clone();
         let (mut states, mut last) = (0, 0);
-        let all = self.calls();
-        let cuts_a_call = (CUTS_A_LIFE / all.max(1)).clamp(1, CUTS_A_CALL);
+        let all = self.count() / self.every as u64;
+        let cuts_a_call = (self.most / all.max(1)).clamp(1, CUTS_A_CALL);
         let mut calls = 0;
         for (at, event) in self.events.iter().enumerate() {
             if matches!(event, Event::Told(_)) {
                 continue;
             }
-            let is_ours = calls % parts == part;
+            let is_ours = calls % parts == part && (calls / parts).is_multiple_of(self.every);
             calls += 1;
             let cuts = match is_ours {
                 true if disk.is_settled() => 1,
@@ -95,8 +119,8 @@ impl Cuts<'_> {
                 }
                 states += 1;
                 lay_out(&folder.path, &files)?;
-                if let Err(error) = self.examine(&folder.path, at) {
-                    return Err(error.context(self.keep(&files, at, cut)?));
+                if let Err(error) = examine.examine(&folder.path, at) {
+                    return Err(error.context(self.keep(&files, at, cut, &examine.note())?));
                 }
             }
             disk.take(event)?;
@@ -105,7 +129,7 @@ impl Cuts<'_> {
     }
 
     /// All of them.
-    pub(super) fn calls(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.events.iter().filter(|event| !matches!(event, Event::Told(_))).count() as u64
     }
 
@@ -116,10 +140,59 @@ impl Cuts<'_> {
     fn hash(&self, files: &Files, at: usize) -> u64 {
         let mut hasher = DefaultHasher::new();
         files.hash(&mut hasher);
-        self.lines_until(at).hash(&mut hasher);
+        let told = self.events.iter().take(at).filter(|event| matches!(event, Event::Told(_)));
+        told.count().hash(&mut hasher);
         hasher.finish()
     }
 
+    /// Before this event.
+    pub(super) fn disk(&self, at: usize) -> Result<Disk> {
+        let mut disk = self.before.clone();
+        self.events.iter().take(at).try_for_each(|event| disk.take(event))?;
+        Ok(disk)
+    }
+
+    /// Cuts the power once, somewhere.
+    pub(super) fn cut_once(
+        &self,
+        scratch: &Scratch,
+        at: usize,
+        random: &mut Random,
+        examine: &impl Examine,
+    ) -> Result<()> {
+        let files = self.disk(at)?.cut(random);
+        lay_out(&scratch.path, &files)?;
+        let examined = examine.examine(&scratch.path, at);
+        examined.or_else(|error| Err(error.context(self.keep(&files, at, 0, &examine.note())?)))
+    }
+
+    /// Keeps what a cut left, and tells where.
+    fn keep(&self, files: &Files, at: usize, cut: u64, note: &str) -> Result<String> {
+        let kept = tempfile::tempdir()?.keep();
+        lay_out(&kept.join("before"), &self.before.seen())?;
+        lay_out(&kept.join("after"), files)?;
+        let calls = self.events.iter().take(at).map(|event| format!("{event}\n"));
+        fs::write(kept.join("calls"), calls.collect::<String>())?;
+        fs::write(kept.join("killed"), note)?;
+        let kept = kept.display();
+        Ok(format!(
+            "cut {cut} before event {at} broke a promise; what it left, and the calls before it, are kept in {kept}"
+        ))
+    }
+}
+
+/// A life whose calls are cut.
+#[derive(Debug)]
+pub(super) struct Cuts<'p> {
+    pub(super) before: &'p Power,
+    pub(super) calls: Calls<'p>,
+    pub(super) lines: Vec<(usize, Line)>,
+    pub(super) run: u32,
+    pub(super) protect: bool,
+    pub(super) options: Options,
+}
+
+impl Cuts<'_> {
     /// How many lines were told before this event.
     fn lines_until(&self, at: usize) -> usize {
         self.lines.partition_point(|(told, _)| *told < at)
@@ -138,6 +211,50 @@ impl Cuts<'_> {
         Ok(judge)
     }
 
+    /// What the process had let go at this event: everything below this offset. A segment is cleared before it is used anew, and until
+    /// its new header is durable a cut may leave its old one, with holes behind it.
+    fn evicted(&self, at: usize) -> Result<u64> {
+        let scratch = Scratch::new()?;
+        lay_out(&scratch.path, &self.calls.disk(at)?.seen())?;
+        let log =
+            open(&self.options, &scratch.path).context("open the log as the process saw it")?;
+        Ok(log.status()?.earliest)
+    }
+
+    /// The log as the kill left it that ended this life, or a cut somewhere in it: not one in the middle of clearing, because what comes next
+    /// does not know of that.
+    pub(super) fn one(&self, random: &mut Random) -> Result<Power> {
+        let folder = Scratch::new()?;
+        // Who was killed before the log was open knows no more than the one before, who may have been killed too.
+        if random.below(2) == 0 && !self.lines.is_empty() {
+            let at = self.calls.events.len();
+            let mut disk = self.calls.disk(at)?;
+            disk.kill();
+            lay_out(&folder.path, &disk.seen())?;
+            let found = Found::of(&open(&self.options, &folder.path)?)?;
+            let killed = Killed {
+                judge: self.before.judge.clone(),
+                run: self.run,
+                protect: self.protect,
+                lines: self.lines.iter().map(|(_, line)| line.clone()).collect(),
+            };
+            let judge = self.judged(at, &found)?;
+            return Ok(Power { judge, disk, killed: Some(Box::new(killed)) });
+        }
+        loop {
+            let at = usize::try_from(random.below(self.calls.events.len().max(1) as u64))?;
+            let disk = self.calls.disk(at)?;
+            let files = disk.cut(random);
+            lay_out(&folder.path, &files)?;
+            if let Ok(found) = Found::of(&open(&self.options, &folder.path)?) {
+                let disk = Disk::of(&files, disk.habits());
+                return Ok(Power { judge: self.judged(at, &found)?, disk, killed: None });
+            }
+        }
+    }
+}
+
+impl Examine for Cuts<'_> {
     /// Opens what a cut left, compares, appends, and opens it again.
     fn examine(&self, folder: &Path, at: usize) -> Result<()> {
         let seen = View::open(folder, Start::Earliest);
@@ -160,89 +277,22 @@ impl Cuts<'_> {
         judge.life(&Life { run, protect: false, lines: &lines }, &found)
     }
 
-    /// What the process had let go at this event: everything below this offset. A segment is cleared before it is used anew, and until
-    /// its new header is durable a cut may leave its old one, with holes behind it.
-    fn evicted(&self, at: usize) -> Result<u64> {
-        let scratch = Scratch::new()?;
-        lay_out(&scratch.path, &self.disk(at)?.seen())?;
-        let log =
-            open(&self.options, &scratch.path).context("open the log as the process saw it")?;
-        Ok(log.status()?.earliest)
-    }
-
-    /// Before this event.
-    fn disk(&self, at: usize) -> Result<Disk> {
-        let mut disk = self.before.disk.clone();
-        self.events.iter().take(at).try_for_each(|event| disk.take(event))?;
-        Ok(disk)
-    }
-
-    /// Cuts the power once, somewhere.
-    pub(super) fn examine_one(
-        &self,
-        scratch: &Scratch,
-        at: usize,
-        random: &mut Random,
-    ) -> Result<()> {
-        let files = self.disk(at)?.cut(random);
-        lay_out(&scratch.path, &files)?;
-        self.examine(&scratch.path, at)
-            .or_else(|error| Err(error.context(self.keep(&files, at, 0)?)))
-    }
-
-    /// The log as the kill left it that ended this life, or a cut somewhere in it: not one in the middle of clearing, because what comes next
-    /// does not know of that.
-    pub(super) fn one(&self, random: &mut Random) -> Result<Power> {
-        let folder = Scratch::new()?;
-        // Who was killed before the log was open knows no more than the one before, who may have been killed too.
-        if random.below(2) == 0 && !self.lines.is_empty() {
-            let at = self.events.len();
-            let mut disk = self.disk(at)?;
-            disk.kill();
-            lay_out(&folder.path, &disk.seen())?;
-            let found = Found::of(&open(&self.options, &folder.path)?)?;
-            let killed = Killed {
-                judge: self.before.judge.clone(),
-                run: self.run,
-                protect: self.protect,
-                lines: self.lines.iter().map(|(_, line)| line.clone()).collect(),
-            };
-            let judge = self.judged(at, &found)?;
-            return Ok(Power { judge, disk, killed: Some(Box::new(killed)) });
-        }
-        loop {
-            let at = usize::try_from(random.below(self.events.len().max(1) as u64))?;
-            let disk = self.disk(at)?;
-            let files = disk.cut(random);
-            lay_out(&folder.path, &files)?;
-            if let Ok(found) = Found::of(&open(&self.options, &folder.path)?) {
-                let disk = Disk::of(&files, disk.habits());
-                return Ok(Power { judge: self.judged(at, &found)?, disk, killed: None });
-            }
-        }
-    }
-
-    /// Keeps what a cut left, and tells where.
-    fn keep(&self, files: &Files, at: usize, cut: u64) -> Result<String> {
-        let kept = tempfile::tempdir()?.keep();
-        lay_out(&kept.join("before"), &self.before.disk.seen())?;
-        lay_out(&kept.join("after"), files)?;
-        let calls = self.events.iter().take(at).map(|event| format!("{event}\n"));
-        fs::write(kept.join("calls"), calls.collect::<String>())?;
-        fs::write(kept.join("killed"), format!("{:#?}", self.before.killed))?;
-        let kept = kept.display();
-        Ok(format!(
-            "cut {cut} before event {at} broke a promise; what it left, and the calls before it, are kept in {kept}"
-        ))
+    fn note(&self) -> String {
+        format!("{:#?}", self.before.killed)
     }
 }
 
 /// Opens a log that nobody else owns. Another thread may just be starting a process, which has our files, and so our locks, until it runs
 /// its own program.
 pub(super) fn open(options: &Options, folder: &Path) -> Result<Log, OpenError> {
+    patiently(|| options.open(folder))
+}
+
+/// The same of anything that is locked.
+pub(super) fn patiently<T>(open: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
     let started = Instant::now();
     loop {
-        match options.open(folder) {
+        match open() {
             Err(OpenError::Locked { .. }) if started.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -286,7 +336,7 @@ pub(super) fn agree(seen: Result<View, OpenError>, found: &Found, evicted: u64) 
 #[derive(Debug)]
 pub(super) struct Scratch {
     _folder: TempDir,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Scratch {

@@ -10,6 +10,7 @@
 //! **In order, but perhaps not all**: names that were created, renamed and removed since the last sync of the folder. They go through one
 //! journal (ext4, XFS), tree (btrfs) or checkpoint (f2fs), which keeps their order. A sync of a file is taken to
 //! keep no name, although ext4 then keeps all: POSIX asks for a sync of the folder. A kept name of a file does not keep its bytes.
+//! Folders in the folder are synced each for itself, and are there after a cut if their own name is and something in them.
 //!
 //! **Kept**: everything that a sync covered which began after it and ended before the cut.
 //!
@@ -28,7 +29,7 @@ const SECTOR: usize = 512;
 /// What the kernel writes back at once.
 const PAGE: usize = 4096;
 
-/// The files of a folder by name.
+/// The files of a folder, and of the folders in it, by name.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 /// A folder as its process sees it, and as a power cut may leave it.
@@ -38,12 +39,22 @@ pub(super) struct Disk {
     /// Which file a name means now, and after a cut that loses all of `renamed`.
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
-    /// Changes of names since the last sync of the folder, and how many were made durable before.
-    renamed: Vec<Naming>,
-    named_before: usize,
-    /// The sync that a thread waits for: of which file, or the folder, and how many of its changes it covers.
-    syncs: BTreeMap<u32, (Option<usize>, usize)>,
+    /// The folders in the folder, and those whose names are durable.
+    folders: BTreeSet<String>,
+    durable_folders: BTreeSet<String>,
+    /// Changes of names since the last sync of their folder, numbered as they came, and the next one's number.
+    renamed: Vec<(usize, Naming)>,
+    next_name: usize,
+    /// The sync that a thread waits for, and which changes it covers.
+    syncs: BTreeMap<u32, (Synced, usize)>,
     habits: Habits,
+}
+
+/// What is synced: a file, or the names in a folder.
+#[derive(Clone, Debug)]
+enum Synced {
+    File(usize),
+    Folder(String),
 }
 
 /// What no disk or file system is to do.
@@ -77,15 +88,19 @@ struct Change {
 #[derive(Clone, Debug)]
 enum Naming {
     Set(String, usize),
+    Folder(String),
     Moved { from: String, to: String, swaps: bool },
     Removed(String),
 }
 
 impl Naming {
-    fn apply(&self, names: &mut BTreeMap<String, usize>) {
+    fn apply(&self, names: &mut BTreeMap<String, usize>, folders: &mut BTreeSet<String>) {
         match self {
             Self::Set(name, node) => {
                 names.insert(name.clone(), *node);
+            }
+            Self::Folder(name) => {
+                folders.insert(name.clone());
             }
             Self::Moved { from, to, swaps } => {
                 let Some(node) = names.remove(from) else { return };
@@ -98,6 +113,19 @@ impl Naming {
             }
         }
     }
+
+    /// Where the name stands.
+    fn folder(&self) -> &str {
+        match self {
+            Self::Set(name, _) | Self::Folder(name) | Self::Removed(name) => folder_of(name),
+            Self::Moved { to, .. } => folder_of(to),
+        }
+    }
+}
+
+/// Of a name below the folder: the folder in it, or the empty name.
+fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 impl Disk {
@@ -106,7 +134,10 @@ impl Disk {
         let node = |bytes: &Vec<u8>| Node { durable: bytes.clone(), ..Node::default() };
         let nodes: Vec<Node> = files.values().map(node).collect();
         let names: BTreeMap<String, usize> = files.keys().cloned().zip(0..).collect();
-        Self { nodes, durable_names: names.clone(), names, habits, ..Self::default() }
+        let folders: BTreeSet<String> =
+            files.keys().map(|name| folder_of(name).to_owned()).collect();
+        let (durable_names, durable_folders) = (names.clone(), folders.clone());
+        Self { nodes, names, durable_names, folders, durable_folders, habits, ..Self::default() }
     }
 
     pub(super) const fn habits(&self) -> Habits {
@@ -137,39 +168,49 @@ impl Disk {
                 self.nodes.push(Node::default());
                 self.name(Naming::Set(name.clone(), self.nodes.len() - 1));
             }
+            Event::CreateFolder { name } => self.name(Naming::Folder(name.clone())),
             Event::Rename { from, to, swaps } => {
+                ensure!(folder_of(from) == folder_of(to), "{from} goes to another folder");
                 self.name(Naming::Moved { from: from.clone(), to: to.clone(), swaps: *swaps });
             }
             Event::Unlink { name } => self.name(Naming::Removed(name.clone())),
             Event::Sync { thread, name } => {
-                let sync = if name.is_empty() {
-                    (None, self.named_before + self.renamed.len())
+                let sync = if name.is_empty() || self.folders.contains(name) {
+                    (Synced::Folder(name.clone()), self.next_name)
                 } else {
-                    let file = self.names.get(name).copied();
+                    let file = self.names.get(name).copied().context("a file that is known")?;
                     let node = self.node(name)?;
-                    (file, node.before + node.changes.len())
+                    (Synced::File(file), node.before + node.changes.len())
                 };
                 self.syncs.insert(*thread, sync);
             }
             Event::Synced { thread, is_ok } => {
-                let (node, covered) =
+                let (synced, covered) =
                     self.syncs.remove(thread).context("a sync that ends has begun")?;
-                match node {
+                match synced {
                     _ if self.habits.lies => {}
-                    Some(node) => self.nodes[node].synced(covered, *is_ok),
-                    None if *is_ok => {
-                        let count = covered.saturating_sub(self.named_before);
-                        self.renamed
-                            .drain(..count)
-                            .for_each(|naming| naming.apply(&mut self.durable_names));
-                        self.named_before += count;
-                    }
-                    None => {}
+                    Synced::File(node) => self.nodes[node].synced(covered, *is_ok),
+                    Synced::Folder(folder) if *is_ok => self.named_durably(&folder, covered),
+                    Synced::Folder(_) => {}
                 }
             }
             Event::Told(_) | Event::Fault { .. } => {}
         }
         Ok(())
+    }
+
+    /// A sync of a folder ended that covers changes of names before this one.
+    fn named_durably(&mut self, folder: &str, covered: usize) {
+        let is_durable =
+            |(number, naming): &(usize, Naming)| *number < covered && naming.folder() == folder;
+        for (_, naming) in self.renamed.extract_if(.., |it| is_durable(it)) {
+            naming.apply(&mut self.durable_names, &mut self.durable_folders);
+        }
+    }
+
+    /// How long each file is, as the process sees it.
+    pub(super) fn lengths(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.names.iter().map(|(name, &node)| (name.as_str(), self.nodes[node].length()))
     }
 
     fn node(&mut self, name: &str) -> Result<&mut Node> {
@@ -178,8 +219,9 @@ impl Disk {
     }
 
     fn name(&mut self, naming: Naming) {
-        naming.apply(&mut self.names);
-        self.renamed.push(naming);
+        naming.apply(&mut self.names, &mut self.folders);
+        self.renamed.push((self.next_name, naming));
+        self.next_name += 1;
     }
 
     /// One change for each page, because pages are written back each for itself. `length` gives the file's length by what it was before
@@ -225,13 +267,15 @@ impl Disk {
 
     /// What a power cut leaves now; one of the many things that it may.
     pub(super) fn cut(&self, random: &mut Random) -> Files {
-        let mut names = self.durable_names.clone();
+        let (mut names, mut folders) = (self.durable_names.clone(), self.durable_folders.clone());
         let kept = match random.below(3) {
             0 => 0,
             1 => self.renamed.len(),
             _ => below(random, self.renamed.len() + 1),
         };
-        self.renamed.iter().take(kept).for_each(|naming| naming.apply(&mut names));
+        let kept = self.renamed.iter().take(kept);
+        kept.for_each(|(_, naming)| naming.apply(&mut names, &mut folders));
+        names.retain(|name, _| folder_of(name).is_empty() || folders.contains(folder_of(name)));
         names.into_iter().map(|(name, node)| (name, self.nodes[node].cut(random))).collect()
     }
 }

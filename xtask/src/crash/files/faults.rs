@@ -1,8 +1,9 @@
 //! Lets each call of a voyage fail in turn, and looks at what is told and what is left.
 
-use super::cuts::{Cuts, Power, Scratch, agree, open, told};
+use super::cuts::{Calls, Cuts, Examine, Power, Scratch, agree, open, told};
 use super::disk::{Disk, Files, Habits};
 use super::shim::{Conditions, Fault, How, Life, Shim, lay_out};
+use super::store::{self, Kind, Left};
 use super::trace::Event;
 use super::voyage::options;
 use crate::chaos::Random;
@@ -39,6 +40,13 @@ const CUTS: u64 = 4;
 const VERIFIED: u64 = 20;
 const RUN: u32 = 0;
 
+/// What meets failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Log,
+    Store,
+}
+
 /// What was done.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
@@ -51,6 +59,7 @@ pub(super) struct Figures {
 /// Sails until so many voyages met a failure.
 pub(super) fn run(
     shim: &Shim,
+    subject: Subject,
     seed: u64,
     faults: u64,
     plant: Option<Bug>,
@@ -59,7 +68,7 @@ pub(super) fn run(
     let figures = Figures::default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let loses = plant == Some(Bug::LostCall);
-    let campaign = Campaign { shim, figures: &figures, faults, loses, verify };
+    let campaign = Campaign { shim, subject, figures: &figures, faults, loses, verify };
     let ends: Vec<Result<()>> = std::thread::scope(|scope| {
         let campaign = &campaign;
         let parts: Vec<_> = (0..threads)
@@ -74,6 +83,7 @@ pub(super) fn run(
 
 struct Campaign<'c> {
     shim: &'c Shim,
+    subject: Subject,
     figures: &'c Figures,
     /// So many are enough.
     faults: u64,
@@ -115,7 +125,10 @@ impl Campaign<'_> {
 
     /// One voyage; whether the failure met it.
     fn sail(&self, folder: &Path, voyage: u64, fault: Fault) -> Result<bool> {
-        let seed = voyage.to_string();
+        let all = match self.subject {
+            Subject::Log => vec!["crash-voyage".into(), "--seed".into(), voyage.to_string()],
+            Subject::Store => store::arguments(Kind(voyage), RUN, voyage),
+        };
         lay_out(folder, &Files::new())?;
         let mut random = Random(
             voyage ^ u64::from(fault.call) << 32 ^ self.figures.faults.load(Ordering::SeqCst),
@@ -127,10 +140,19 @@ impl Campaign<'_> {
             lives: PATIENCE,
             is_endless: false,
         };
-        let life = self.shim.run(folder, &["crash-voyage", "--seed", &seed], &conditions)?;
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let life = self.shim.run(folder, &all, &conditions)?;
         let at = life.events.iter().position(|event| matches!(event, Event::Fault { .. }));
         let call = at.and_then(|at| life.events.get(at)).map_or(String::new(), Event::to_string);
-        self.judge(folder, voyage, fault, life, at).context(call)?;
+        ensure!(life.has_ended, "it hangs; {}", life.said);
+        ensure!(!life.said.contains("panicked"), "{}", life.said);
+        let lines = told(&life.events)?;
+        told_well(folder, fault, lines.iter().map(|(_, line)| line)).context(call.clone())?;
+        match self.subject {
+            Subject::Log => self.judge(folder, voyage, fault, life, at),
+            Subject::Store => self.judge_store(folder, voyage, fault, life, at),
+        }
+        .context(call)?;
         if at.is_some() {
             self.figures.faults.fetch_add(1, Ordering::SeqCst);
         }
@@ -145,24 +167,26 @@ impl Campaign<'_> {
         life: Life,
         at: Option<usize>,
     ) -> Result<()> {
-        ensure!(life.has_ended, "it hangs; {}", life.said);
-        ensure!(!life.said.contains("panicked"), "{}", life.said);
         let lines = told(&life.events)?;
-        told_well(folder, fault, lines.iter().map(|(_, line)| line))?;
         let mut judge = Judge::default();
         let disk = Disk::of(&Files::new(), Habits::default());
         let (power, options) = (Power { disk, ..Power::default() }, options(voyage));
         let cuts = Cuts {
             lines,
-            events: life.events,
+            calls: Calls {
+                before: &power.disk,
+                events: life.events,
+                seed: voyage,
+                every: 1,
+                most: CUTS,
+            },
             run: RUN,
             protect: false,
-            seed: voyage,
             before: &power,
             options,
         };
         if let Some(at) = at {
-            self.cut(&cuts, at, fault)?;
+            self.cut(&cuts.calls, at, fault, &cuts)?;
         }
         // With the failure gone, the log is there.
         let seen = View::open(folder, Start::Earliest);
@@ -182,14 +206,40 @@ impl Campaign<'_> {
         self.verify(folder)
     }
 
+    fn judge_store(
+        &self,
+        folder: &Path,
+        voyage: u64,
+        fault: Fault,
+        life: Life,
+        at: Option<usize>,
+    ) -> Result<()> {
+        let disk = Disk::of(&Files::new(), Habits::default());
+        let judges = [Judge::default(), Judge::default()];
+        let calls =
+            Calls { before: &disk, events: life.events, seed: voyage, every: 1, most: CUTS };
+        let left = Left::new(&judges, calls, RUN, Kind(voyage))?;
+        if let Some(at) = at {
+            self.cut(&left.calls, at, fault, &left)?;
+        }
+        left.examine_whole(folder).context("the store without the failure")?;
+        store::LOGS.iter().try_for_each(|log| self.verify(&folder.join(log)))
+    }
+
     /// The power fails some time after the call did.
-    fn cut(&self, cuts: &Cuts<'_>, at: usize, fault: Fault) -> Result<()> {
-        let mut random = Random(cuts.seed ^ u64::from(fault.call) << 16);
+    fn cut(
+        &self,
+        calls: &Calls<'_>,
+        at: usize,
+        fault: Fault,
+        examine: &impl Examine,
+    ) -> Result<()> {
+        let mut random = Random(calls.seed ^ u64::from(fault.call) << 16);
         let scratch = Scratch::new()?;
         for _ in 0..CUTS {
-            let behind = random.below((cuts.events.len() - at) as u64 + 1);
+            let behind = random.below((calls.events.len() - at) as u64 + 1);
             let at = at + usize::try_from(behind)?;
-            cuts.examine_one(&scratch, at, &mut random)?;
+            calls.cut_once(&scratch, at, &mut random, examine)?;
             self.figures.states.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())

@@ -34,7 +34,7 @@
 #error "the file calls are caught by registers of x86-64: run this on such a machine, or teach this file another one"
 #endif
 
-enum { WRITE = 1, FALLOCATE, TRUNCATE, SYNC, SYNCED, CREATE, RENAME, UNLINK, MARK, FAULT };
+enum { WRITE = 1, FALLOCATE, TRUNCATE, SYNC, SYNCED, CREATE, RENAME, UNLINK, MARK, FAULT, FOLDER };
 enum { CHANGE, READ };
 enum { SHORT = 0, LOST = -1, NO_FAULT = -2 };
 
@@ -161,7 +161,7 @@ static long named(long nr, long *a) {
     if (done == 0 && is_rename) {
         char both[2048];
         record(RENAME, nr == SYS_renameat2 ? a[4] : 0, both, snprintf(both, sizeof both, "%s%c%s", from, 0, to), 0, 0, NULL, 0);
-    } else if (done == 0 && nr != SYS_mkdir) record(UNLINK, 0, from, strlen(from), 0, 0, NULL, 0);
+    } else if (done == 0) record(nr == SYS_mkdir ? FOLDER : UNLINK, 0, from, strlen(from), 0, 0, NULL, 0);
     return done;
 }
 

@@ -144,7 +144,11 @@ pub(super) fn lay_out(folder: &Path, files: &Files) -> Result<()> {
     }
     fs::create_dir_all(folder)?;
     for (name, bytes) in files {
-        fs::write(folder.join(name), bytes)?;
+        let path = folder.join(name);
+        if let Some(inner) = path.parent() {
+            fs::create_dir_all(inner)?;
+        }
+        fs::write(path, bytes)?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt;
 
-/// One call that changed something, made it durable, or told something. Names are below the folder; the empty one is the folder's.
+/// One call that changed something, made it durable, or told something. Names are below the folder, `log/00000000.seg` in one of its own;
+/// the empty one is the folder's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     Write {
@@ -34,6 +35,9 @@ pub(super) enum Event {
         is_ok: bool,
     },
     Create {
+        name: String,
+    },
+    CreateFolder {
         name: String,
     },
     /// With `swaps` the other file takes the first one's name.
@@ -126,6 +130,7 @@ pub(super) fn events(mut bytes: &[u8]) -> Result<Vec<Event>> {
             8 => Event::Unlink { name },
             9 => Event::Told(String::from_utf8(data.to_vec())?),
             10 => Event::Fault { call: mode, name },
+            11 => Event::CreateFolder { name },
             _ => bail!("an event of kind {kind}"),
         });
         bytes = rest;

@@ -30,7 +30,6 @@ const PATIENCE: u32 = 3;
 /// The one run, and its one thread.
 const RUN: u32 = 0;
 const THREAD: u32 = 0;
-const CURSOR: usize = 0;
 
 /// A ring that goes round in a voyage, in segments that are smaller, or larger, than what is written at once; every second is compressed.
 pub(super) const fn options(seed: u64) -> Options {
@@ -68,7 +67,7 @@ pub fn sail(arguments: &VoyageArguments) -> Result<()> {
 
 /// From an opening until the log takes no more, or it is enough.
 fn sail_once(log: Log, seed: u64, random: &mut Random) -> Result<()> {
-    let mut ship = Ship { log, next: 0, cursor: None, appended: BTreeMap::new(), epoch: None };
+    let mut ship = Ship::new(log, RUN, THREAD);
     let mut failures = 0;
     if let Err(trouble) = ship.look() {
         failed("read", &trouble);
@@ -98,8 +97,11 @@ fn sail_once(log: Log, seed: u64, random: &mut Random) -> Result<()> {
 }
 
 /// A log in use.
-struct Ship {
-    log: Log,
+pub(super) struct Ship {
+    pub(super) log: Log,
+    run: u32,
+    /// That of its records, and of its cursor.
+    thread: u32,
     /// The number of the next record.
     next: u64,
     cursor: Option<CursorId>,
@@ -110,7 +112,7 @@ struct Ship {
 }
 
 /// Why something was not done.
-enum Trouble {
+pub(super) enum Trouble {
     Open(OpenError),
     Append(AppendError),
     Read(ReadError),
@@ -138,7 +140,7 @@ impl From<anyhow::Error> for Trouble {
 
 impl Trouble {
     /// The durable offset of a log that this ended.
-    fn ended(&self) -> Option<u64> {
+    pub(super) fn ended(&self) -> Option<u64> {
         match self {
             Self::Append(AppendError::Medium(error)) => FileError::durable(error),
             _ => None,
@@ -146,7 +148,7 @@ impl Trouble {
     }
 }
 
-fn failed(doing: &str, trouble: &Trouble) {
+pub(super) fn failed(doing: &str, trouble: &Trouble) {
     let error = match trouble {
         Trouble::Open(error) => error.to_string(),
         Trouble::Append(error) => error.to_string(),
@@ -160,12 +162,19 @@ fn failed(doing: &str, trouble: &Trouble) {
 }
 
 impl Ship {
+    pub(super) const fn new(log: Log, run: u32, thread: u32) -> Self {
+        let appended = BTreeMap::new();
+        Self { log, run, thread, next: 0, cursor: None, appended, epoch: None }
+    }
+
     /// Reads everything, and goes on behind it.
-    fn look(&mut self) -> Result<(), Trouble> {
+    pub(super) fn look(&mut self) -> Result<(), Trouble> {
         let mut reader = self.log.reader(Start::Earliest)?;
         let mut order = Order::from(reader.offset());
         while let Some(item) = reader.next()? {
-            if let Some((_, name)) = order.take(&item)? {
+            if let Some((_, name)) = order.take(&item)?
+                && name.run == self.run
+            {
                 self.next = name.number + 1;
             }
         }
@@ -184,7 +193,7 @@ impl Ship {
                 let many = (0..long).try_for_each(|_| self.append(Durability::Visible, 1));
                 ("append many", many)
             }
-            10 => ("commit", self.commit(random)),
+            10 => ("commit", self.commit(random, true)),
             11 => ("trim", self.log.trim().map(drop).map_err(Trouble::from)),
             _ => {
                 let drops = random.below(2) == 0;
@@ -206,8 +215,9 @@ impl Ship {
         }
     }
 
-    fn try_append(&mut self, durability: Durability, count: u64) -> Result<(), Trouble> {
-        let name = |number| Name { run: RUN, thread: THREAD, number };
+    pub(super) fn try_append(&mut self, durability: Durability, count: u64) -> Result<(), Trouble> {
+        let (run, thread) = (self.run, self.thread);
+        let name = |number| Name { run, thread, number };
         let payloads: Vec<_> = (self.next..self.next + count).map(|n| name(n).payload()).collect();
         let offsets = match &payloads[..] {
             [payload] => {
@@ -237,7 +247,7 @@ impl Ship {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), Trouble> {
+    pub(super) fn sync(&mut self) -> Result<(), Trouble> {
         let durable = self.log.sync()?;
         let visible = self.appended.keys().next_back().map_or(0, |last| last + 1);
         if durable < visible {
@@ -247,15 +257,20 @@ impl Ship {
         Ok(())
     }
 
-    fn commit(&mut self, random: &mut Random) -> Result<(), Trouble> {
-        let cursor = match self.cursor {
+    /// The cursor, which is made when it is not there. `drops`: a log that is full for it drops its oldest.
+    pub(super) fn cursor(&mut self, drops: bool) -> Result<CursorId, Trouble> {
+        let name = cursor_name(self.thread as usize);
+        Ok(match self.cursor {
             Some(cursor) => cursor,
             None => {
-                let name = cursor_name(CURSOR);
-                let cursor = self.dropping_if_full(|log| log.cursor(&name, 0))?;
+                let cursor = self.dropping_if_full(drops, |log| log.cursor(&name, 0))?;
                 *self.cursor.insert(cursor)
             }
-        };
+        })
+    }
+
+    pub(super) fn commit(&mut self, random: &mut Random, drops: bool) -> Result<(), Trouble> {
+        let (cursor, name) = (self.cursor(drops)?, self.thread as usize);
         let at = self.log.cursor_state(cursor).context("the cursor is gone")?.offset;
         let mut reader = self.log.reader(Start::Offset(at))?;
         let mut order = Order::from(at);
@@ -264,14 +279,14 @@ impl Ship {
             order.take(&item)?;
         }
         let offset = reader.offset();
-        tell(&Line::Committing { cursor: CURSOR, offset });
-        self.dropping_if_full(|log| log.commit(cursor, offset))?;
+        tell(&Line::Committing { cursor: name, offset });
+        self.dropping_if_full(drops, |log| log.commit(cursor, offset))?;
         let offset = self.log.cursor_state(cursor).context("the cursor is gone")?.offset;
         let durable = self.log.sync()?;
         if offset > durable {
             return Err(anyhow::anyhow!("the cursor is at {offset}, beyond {durable}").into());
         }
-        tell(&Line::Committed { cursor: CURSOR, offset });
+        tell(&Line::Committed { cursor: name, offset });
         self.acked(durable);
         Ok(())
     }
@@ -279,10 +294,11 @@ impl Ship {
     /// A log that dropped its oldest and then must refuse may have left no room for cursors: the device drops once more.
     fn dropping_if_full<T>(
         &self,
+        drops: bool,
         mut call: impl FnMut(&Log) -> Result<T, AppendError>,
     ) -> Result<T, AppendError> {
         match call(&self.log) {
-            Err(AppendError::Full) => {
+            Err(AppendError::Full) if drops => {
                 self.log.set_full_policy(FullPolicy::DropOldest);
                 call(&self.log)
             }
@@ -291,7 +307,7 @@ impl Ship {
     }
 
     /// Everything below is durable.
-    fn acked(&self, durable: u64) {
+    pub(super) fn acked(&self, durable: u64) {
         self.tell_below(durable, |epoch, offset, name| Line::Acked { epoch, offset, name });
     }
 
