@@ -272,6 +272,16 @@ impl FileMedium {
         self.end_mounting();
     }
 
+    #[cold]
+    fn map(&self, slot: u32) -> Option<&[u8]> {
+        let open = || to_be_mapped(&self.files.path(slot));
+        match self.access {
+            Access::ReadOnly => self.maps.get(slot, open),
+            // It programs what it would borrow, but not while it mounts.
+            Access::Owner => self.ahead.as_ref().and_then(|_| self.maps.get_all(slot, open)),
+        }
+    }
+
     /// What the owner has mapped keeps its file from being recycled in place.
     fn end_mounting(&mut self) {
         if self.ahead.take().is_some() {
@@ -311,12 +321,7 @@ impl Medium for FileMedium {
 
     #[inline]
     fn mapped(&self, slot: u32) -> Option<&[u8]> {
-        let open = || to_be_mapped(&self.files.path(slot));
-        match self.access {
-            Access::ReadOnly => self.maps.get(slot, open),
-            // It programs what it would borrow, but not while it mounts.
-            Access::Owner => self.ahead.as_ref().and_then(|_| self.maps.get_all(slot, open)),
-        }
+        self.maps.known(slot).or_else(|| self.map(slot))
     }
 
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {
