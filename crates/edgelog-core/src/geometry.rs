@@ -87,12 +87,15 @@ impl Geometry {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the upper half is looked at first")]
     pub(crate) const fn slot(&self, generation: u64) -> u32 {
-        let count = self.segment_count;
         let (upper, lower) = ((generation >> 32) as u32, generation as u32);
-        if upper == 0 {
-            return lower % count;
-        }
-        // Bit by bit: such generations are rare, and dividing 64 bits takes half a KiB of a small processor's flash.
+        if upper == 0 { lower % self.segment_count } else { self.slot_of_64_bits(upper, lower) }
+    }
+
+    /// Bit by bit: such generations are rare, and dividing 64 bits takes half a KiB of a small processor's flash.
+    #[cold]
+    #[expect(clippy::cast_possible_truncation, reason = "a remainder is less than the count")]
+    const fn slot_of_64_bits(&self, upper: u32, lower: u32) -> u32 {
+        let count = self.segment_count;
         let mut slot = upper % count;
         let mut bit = 32;
         while bit > 0 {

@@ -53,10 +53,11 @@ impl<'a> Record<'a> {
     /// to hold it.
     #[inline]
     pub(crate) fn before(behind: &Place, frame: &Frame, buffer: &'a [u8]) -> Result<Self, usize> {
-        let Some(bytes) = buffer.get(..to_usize(frame.payload_end())) else {
+        let payload = to_usize(frame.payload_at)..to_usize(frame.payload_end());
+        let Some(payload) = buffer.get(payload) else {
             return Err(to_usize(frame.length));
         };
-        let key = || bytes.get(KEY_AT..to_usize(frame.head_len)).unwrap_or_default();
+        let key = || buffer.get(KEY_AT..to_usize(frame.head_len)).unwrap_or_default();
         // What a step changes besides the offset says the same of the frame when it is done.
         let Place { log, epoch, offset, time, .. } = *behind;
         Ok(Self {
@@ -66,7 +67,7 @@ impl<'a> Record<'a> {
             time_ms: time,
             time_quality: behind.time_quality(&frame.header),
             key: frame.header.has_key.then(key),
-            payload: bytes.get(to_usize(frame.payload_at)..).unwrap_or_default(),
+            payload,
         })
     }
 }

@@ -150,6 +150,21 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    /// The frame that begins with a header, and a key of so many bytes if the header says so.
+    #[inline]
+    pub(crate) const fn of(
+        header: FrameHeader,
+        key_len: u8,
+        position: u32,
+        geometry: &Geometry,
+    ) -> Self {
+        let head_len = header.head_len(key_len as u32);
+        let payload_at = header.payload_at(key_len as u32, geometry);
+        let length = geometry.align_up(payload_at + header.payload_len);
+        Self { header, head_len, payload_at, position, length }
+    }
+
+    /// The same, if it ends at or before `until`.
     #[inline]
     pub(crate) fn fit(
         header: FrameHeader,
@@ -158,11 +173,8 @@ impl Frame {
         until: u32,
         geometry: &Geometry,
     ) -> Option<Self> {
-        let head_len = header.head_len(u32::from(key_len));
-        let payload_at = geometry.align_up(head_len);
-        let length = geometry.align_up(payload_at + header.payload_len);
-        let end = position.checked_add(length)?;
-        (end <= until).then_some(Self { header, head_len, payload_at, position, length })
+        let frame = Self::of(header, key_len, position, geometry);
+        (position.checked_add(frame.length)? <= until).then_some(frame)
     }
 
     /// Where the payload ends, from the start of the frame: what a buffer must hold for it.

@@ -24,10 +24,8 @@ enum Mapping {
 }
 
 impl Mapping {
-    /// Rarely: most of what is asked for is mapped.
-    #[cold]
-    fn of(map: impl FnOnce() -> io::Result<MappedFile>) -> Self {
-        match map() {
+    fn of(mapped: io::Result<MappedFile>) -> Self {
+        match mapped {
             Ok(file) => Self::File(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Missing,
             Err(_) => Self::Refused,
@@ -46,7 +44,7 @@ impl Maps {
     }
 
     /// The bytes of a slot; no bytes for a file that is missing, and nothing for one that cannot be mapped.
-    #[inline]
+    #[cold]
     pub(crate) fn get(&self, slot: u32, open: impl FnOnce() -> io::Result<File>) -> Option<&[u8]> {
         self.get_with(slot, || MappedFile::new(open()?, self.segment_size))
     }
@@ -64,19 +62,24 @@ impl Maps {
         })
     }
 
+    /// The bytes of a slot that was mapped before: what is asked for with every record.
     #[inline]
+    pub(crate) fn known(&self, slot: u32) -> Option<&[u8]> {
+        // Who reads on has one segment behind him in the first place, and is in the second.
+        let [behind, here, more @ ..] = &self.mapped;
+        let of = |place| of_slot(place, slot);
+        of(here).or_else(|| of(behind)).or_else(|| more.iter().find_map(of))
+    }
+
+    #[cold]
     fn get_with(&self, slot: u32, map: impl FnOnce() -> io::Result<MappedFile>) -> Option<&[u8]> {
         // The slot's place, or the first free one.
         let place =
             self.mapped.iter().find(|it| it.get().is_none_or(|&(known, _)| known == slot))?;
-        let (_, mapping) = match place.get() {
-            Some(known) => known,
-            None => place.get_or_init(|| (slot, Mapping::of(map))),
-        };
-        match mapping {
-            Mapping::File(file) => Some(file.bytes()),
-            Mapping::Missing => Some(&[]),
-            Mapping::Refused => None,
+        match place.get_or_init(|| (slot, Mapping::of(map()))) {
+            (_, Mapping::File(file)) => Some(file.bytes()),
+            (_, Mapping::Missing) => Some(&[]),
+            (_, Mapping::Refused) => None,
         }
     }
 
@@ -92,5 +95,14 @@ impl Maps {
         let last = mapped.filter(|&(known, _)| known != slot).last();
         let [first, ..] = &mut self.mapped;
         *first = last.map_or_else(OnceCell::new, OnceCell::from);
+    }
+}
+
+/// The bytes of a place, if they are a slot's.
+#[inline]
+fn of_slot(place: &OnceCell<(u32, Mapping)>, slot: u32) -> Option<&[u8]> {
+    match place.get() {
+        Some((known, Mapping::File(file))) if *known == slot => Some(file.bytes()),
+        _ => None,
     }
 }

@@ -66,13 +66,14 @@ impl Crc {
     }
 
     /// The CRC of a frame behind its own bytes. Epoch and offset come last, so that they can be found from it, too. By tables: to begin
-    /// the processor's way anew takes longer than so few bytes do.
+    /// the processor's way anew takes longer than so few bytes do. And each by itself, as none has to wait for another then.
     #[cfg(feature = "hardware-crc")]
     #[inline]
     pub(crate) fn finish_frame(&self, epoch: u32, offset: u64) -> u32 {
         let (lower, upper) = halves(offset);
-        let behind_epoch = on_4_bytes(!self.finish() ^ epoch);
-        !on_4_bytes(on_4_bytes(behind_epoch ^ lower) ^ upper)
+        let of_upper = if upper == 0 { 0 } else { sum_by_byte(&ON_4_BYTES, upper) };
+        let of_epoch = sum_by_byte(&ON_12_BYTES, !self.finish() ^ epoch);
+        !(of_epoch ^ sum_by_byte(&ON_8_BYTES, lower) ^ of_upper)
     }
 
     /// Whether `stored` is the CRC of the frame behind its own bytes.
@@ -83,11 +84,21 @@ impl Crc {
 
     /// What the CRC of a frame must be behind its own bytes so that it is `stored` in the end. It needs none of these bytes: a processor
     /// finds it while it still takes them in.
-    #[inline]
+    #[cfg(not(feature = "hardware-crc"))]
     pub(crate) fn of_unbound_frame(epoch: u32, offset: u64, stored: u32) -> Self {
         let (lower, upper) = halves(offset);
         let behind_epoch = back_4_bytes(back_4_bytes(!stored) ^ upper) ^ lower;
         Self(!(back_4_bytes(behind_epoch) ^ epoch))
+    }
+
+    /// What the CRC of a frame must be behind its own bytes so that it is `stored` in the end. It needs none of these bytes: a processor
+    /// finds it while it still takes them in.
+    #[cfg(feature = "hardware-crc")]
+    #[inline]
+    pub(crate) fn of_unbound_frame(epoch: u32, offset: u64, stored: u32) -> Self {
+        let (lower, upper) = halves(offset);
+        let of_upper = if upper == 0 { 0 } else { back_4_bytes(back_4_bytes(upper)) };
+        Self(!(sum_by_byte(&BACK_12_BYTES, !stored) ^ of_upper ^ back_4_bytes(lower) ^ epoch))
     }
 
     /// The only offset with the upper half of `near` with which a frame of `epoch` has the CRC `stored`: a CRC of four bytes can be
@@ -116,25 +127,28 @@ const fn halves(offset: u64) -> (u32, u32) {
     (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
 }
 
-/// What the CRC register holds behind four zero bytes.
-#[cfg(feature = "hardware-crc")]
-#[inline]
-fn on_4_bytes(register: u32) -> u32 {
-    static ON: ByByte = by_byte(Way::On);
-    sum_by_byte(&ON, register)
-}
-
 /// What the CRC register held before it took four zero bytes in.
 #[cfg(feature = "hardware-crc")]
 #[inline]
 fn back_4_bytes(register: u32) -> u32 {
-    static BACK: ByByte = by_byte(Way::Back);
-    sum_by_byte(&BACK, register)
+    sum_by_byte(&BACK_4_BYTES, register)
 }
 
 /// What becomes of a register, by each of its bytes, the lowest first: the sum. 4 KiB, and only for hosts.
 #[cfg(feature = "hardware-crc")]
 type ByByte = [[u32; 256]; 4];
+
+/// What the CRC register holds behind so many zero bytes, or held before it took them in.
+#[cfg(feature = "hardware-crc")]
+static ON_4_BYTES: ByByte = by_byte(Way::On, 4);
+#[cfg(feature = "hardware-crc")]
+static ON_8_BYTES: ByByte = by_byte(Way::On, 8);
+#[cfg(feature = "hardware-crc")]
+static ON_12_BYTES: ByByte = by_byte(Way::On, 12);
+#[cfg(feature = "hardware-crc")]
+static BACK_4_BYTES: ByByte = by_byte(Way::Back, 4);
+#[cfg(feature = "hardware-crc")]
+static BACK_12_BYTES: ByByte = by_byte(Way::Back, 12);
 
 #[cfg(feature = "hardware-crc")]
 #[derive(Clone, Copy)]
@@ -145,7 +159,7 @@ enum Way {
 
 #[cfg(feature = "hardware-crc")]
 #[expect(clippy::indexing_slicing, reason = "it is done while this is compiled")]
-const fn by_byte(way: Way) -> ByByte {
+const fn by_byte(way: Way, bytes: u32) -> ByByte {
     let mut tables = [[0; 256]; 4];
     let mut byte = 0;
     while byte < 4 {
@@ -153,8 +167,8 @@ const fn by_byte(way: Way) -> ByByte {
         while value < 256 {
             let register = value << (8 * byte);
             tables[byte][value as usize] = match way {
-                Way::On => on_bits(register, 32),
-                Way::Back => back_bits(register, 32),
+                Way::On => on_bits(register, 8 * bytes),
+                Way::Back => back_bits(register, 8 * bytes),
             };
             value += 1;
         }
@@ -165,9 +179,10 @@ const fn by_byte(way: Way) -> ByByte {
 
 #[cfg(feature = "hardware-crc")]
 #[inline]
-fn sum_by_byte(tables: &ByByte, register: u32) -> u32 {
-    let by_byte = tables.iter().zip(register.to_le_bytes());
-    by_byte.fold(0, |sum, (table, byte)| sum ^ table.get(usize::from(byte)).copied().unwrap_or(0))
+fn sum_by_byte([a, b, c, d]: &ByByte, register: u32) -> u32 {
+    let of = |table: &[u32; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or(0);
+    let [w, x, y, z] = register.to_le_bytes();
+    of(a, w) ^ of(b, x) ^ of(c, y) ^ of(d, z)
 }
 
 /// What the CRC register held before it took four zero bytes in.

@@ -46,9 +46,11 @@ pub(crate) struct FrameHeader {
 }
 
 /// The form stands in the lowest two bits behind the CRC. Zero and three are not forms, so that erased bytes are never a frame.
+const FORM: u32 = 0b11;
 const FORM_SHORT: u32 = 1;
 const FORM_LONG: u32 = 2;
 const CLASS_AT: u32 = 2;
+const NO_CLASS: u32 = 0b11 << CLASS_AT;
 const SYNCED: u32 = 1 << 4;
 
 const SHORT_TOPIC_AT: u32 = 5;
@@ -75,26 +77,14 @@ impl Form {
 
 impl FrameHeader {
     /// The fields, if these bytes can be a frame header at all. Eight bytes are enough for a short one.
-    #[inline]
+    // One copy of it in a microcontroller's flash.
+    #[cfg_attr(feature = "hardware-crc", inline)]
+    #[cfg_attr(not(feature = "hardware-crc"), inline(never))]
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let bits = u32::from_le_bytes(take(bytes, 4)?);
-        let class = match (bits >> CLASS_AT) & 0b11 {
-            0 => Class::Critical,
-            1 => Class::Normal,
-            2 => Class::Bulk,
-            _ => return None,
-        };
-        let base = Self {
-            crc: u32::from_le_bytes(take(bytes, 0)?),
-            form: Form::Short { since: low_16(bits >> SHORT_SINCE_AT) },
-            kind: Kind::Record,
-            class,
-            has_key: false,
-            synced: bits & SYNCED != 0,
-            topic: low_16((bits >> SHORT_TOPIC_AT) & SHORT_TOPIC_MAX),
-            payload_len: (bits >> SHORT_PAYLOAD_AT) & SHORT_PAYLOAD_MAX,
-        };
-        match bits & 0b11 {
+        let crc = u32::from_le_bytes(take(bytes, 0)?);
+        let base = Self::short(crc, bits)?;
+        match bits & FORM {
             FORM_SHORT => Some(base),
             FORM_LONG if bits & LONG_RESERVED == 0 => Some(Self {
                 form: Form::Long {
@@ -109,6 +99,37 @@ impl FrameHeader {
             }),
             _ => None,
         }
+    }
+
+    /// The same, of a short header alone: most are, and who knows it has less to do.
+    #[inline]
+    pub(crate) fn parse_short(bytes: &[u8]) -> Option<Self> {
+        let bits = u32::from_le_bytes(take(bytes, 4)?);
+        let crc = u32::from_le_bytes(take(bytes, 0)?);
+        if bits & FORM == FORM_SHORT { Self::short(crc, bits) } else { None }
+    }
+
+    /// The fields of a short header.
+    #[inline]
+    const fn short(crc: u32, bits: u32) -> Option<Self> {
+        if bits & NO_CLASS == NO_CLASS {
+            return None;
+        }
+        let class = match (bits >> CLASS_AT) & 0b11 {
+            0 => Class::Critical,
+            1 => Class::Normal,
+            _ => Class::Bulk,
+        };
+        Some(Self {
+            crc,
+            form: Form::Short { since: low_16(bits >> SHORT_SINCE_AT) },
+            kind: Kind::Record,
+            class,
+            has_key: false,
+            synced: bits & SYNCED != 0,
+            topic: low_16((bits >> SHORT_TOPIC_AT) & SHORT_TOPIC_MAX),
+            payload_len: (bits >> SHORT_PAYLOAD_AT) & SHORT_PAYLOAD_MAX,
+        })
     }
 
     /// The bytes, of which the first [`len`](Self::len) are the header; the CRC field is as given.
@@ -167,12 +188,6 @@ impl FrameHeader {
     pub(crate) const fn payload_at(&self, key_len: u32, geometry: &Geometry) -> u32 {
         geometry.align_up(self.head_len(key_len))
     }
-
-    /// Bytes of the whole frame with its padding.
-    #[inline]
-    pub(crate) const fn frame_len(&self, key_len: u32, geometry: &Geometry) -> u32 {
-        geometry.align_up(self.payload_at(key_len, geometry) + self.payload_len)
-    }
 }
 
 /// The low 16 bits of a field that has no more.
@@ -184,6 +199,7 @@ const fn low_16(bits: u32) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::place::Frame;
 
     const LONG: FrameHeader = FrameHeader {
         crc: 0xDEAD_BEEF,
@@ -232,8 +248,11 @@ mod tests {
         let words_4 = Geometry::new(4096, 2, 4, 0xFF).unwrap();
         let words_32 = Geometry::new(4096, 2, 32, 0xFF).unwrap();
         let plain = FrameHeader { payload_len: 64, ..SHORT };
-        assert_eq!((plain.payload_at(0, &words_4), plain.frame_len(0, &words_4)), (8, 72));
-        assert_eq!((plain.payload_at(0, &words_32), plain.frame_len(0, &words_32)), (32, 96));
+        let sizes = |words| {
+            let Frame { payload_at, length, .. } = Frame::of(plain, 0, 0, words);
+            (payload_at, length)
+        };
+        assert_eq!((sizes(&words_4), sizes(&words_32)), ((8, 72), (32, 96)));
         assert_eq!(LONG.payload_at(7, &words_4), 24);
         assert_eq!(LONG.payload_at(8, &words_4), 32);
     }

@@ -305,6 +305,16 @@ impl FileMedium {
         }
     }
 
+    #[cold]
+    fn map(&self, slot: u32) -> Option<&[u8]> {
+        let open = || to_be_mapped(&self.files.path(slot));
+        match self.access {
+            Access::ReadOnly => self.maps.get(slot, open),
+            // It programs what it would borrow, but not while it mounts.
+            Access::Owner => self.mounting.as_ref().and_then(|_| self.maps.get_all(slot, open)),
+        }
+    }
+
     /// What the owner has mapped keeps its file from being recycled in place.
     fn end_mounting(&mut self) -> Option<Listing> {
         let mounting = self.mounting.take()?;
@@ -344,12 +354,7 @@ impl Medium for FileMedium {
 
     #[inline]
     fn mapped(&self, slot: u32) -> Option<&[u8]> {
-        let open = || to_be_mapped(&self.files.path(slot));
-        match self.access {
-            Access::ReadOnly => self.maps.get(slot, open),
-            // It programs what it would borrow, but not while it mounts.
-            Access::Owner => self.mounting.as_ref().and_then(|_| self.maps.get_all(slot, open)),
-        }
+        self.maps.known(slot).or_else(|| self.map(slot))
     }
 
     fn read(&mut self, slot: u32, position: u32, bytes: &mut [u8]) -> Result<(), FileError> {

@@ -445,10 +445,9 @@ pub(super) fn compose(
     write: &mut dyn FnMut(&mut [u8]),
 ) -> Result<usize, usize> {
     let key_len = u8::try_from(key.len()).unwrap_or(u8::MAX);
-    let needed = used + to_usize(header.frame_len(u32::from(key_len), geometry));
-    let frame = Frame::fit(header, key_len, end.position, u32::MAX, geometry);
-    let bytes = bytes.get_mut(used..needed);
-    let (Some(bytes), Some(frame)) = (bytes, frame) else { return Err(needed) };
+    let frame = Frame::of(header, key_len, end.position, geometry);
+    let needed = used + to_usize(frame.length);
+    let Some(bytes) = bytes.get_mut(used..needed) else { return Err(needed) };
     let (head_len, payload_at) = (to_usize(frame.head_len), to_usize(frame.payload_at));
     let payload_end = to_usize(frame.payload_end());
     let header_len = to_usize(header.len());
