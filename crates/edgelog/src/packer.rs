@@ -204,6 +204,10 @@ struct Seen(Range<u64>);
 impl Seen {
     /// One of `sealed` that was not looked at: the newest first, then back to the oldest, whose place is needed first.
     fn next(&mut self, sealed: &Range<u64>) -> Option<u64> {
+        // Behind an empty range stands the segment that is appended to, and it may be far from what was looked at last.
+        if sealed.is_empty() {
+            return None;
+        }
         if self.0.is_empty() {
             self.0 = sealed.end..sealed.end;
         }
@@ -241,5 +245,16 @@ mod tests {
         assert_eq!(next(&mut seen, 20..22), Some(20));
         assert_eq!(next(&mut seen, 20..22), Some(21));
         assert_eq!(next(&mut seen, 20..22), None);
+    }
+
+    #[test]
+    fn the_segment_behind_those_to_be_compressed_is_never_taken_however_much_was_given_up_before_it()
+     {
+        let mut seen = Seen::default();
+        assert_eq!(seen.next(&(0..1)), Some(0));
+        // Six were given up before they were looked at.
+        assert_eq!(seen.next(&(7..7)), None);
+        assert_eq!(seen.next(&(7..8)), Some(7));
+        assert_eq!(seen.next(&(8..8)), None);
     }
 }

@@ -144,3 +144,47 @@ impl Member {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::FileError;
+    use crate::{Event, FullPolicy, Options, StoreOptions};
+    use std::io;
+    use std::path::Path;
+
+    #[test]
+    fn who_needs_what_a_failed_log_was_to_give_is_told_of_that_failure_and_goes_on_when_it_has_passed()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let store = StoreOptions::new().budget_bytes(4 * 4096).open(folder.path()).unwrap();
+        let open = |name, class, full| {
+            let options = Options::new().segment_bytes(4096).full(full);
+            store.log(name, class, &options).unwrap()
+        };
+        let alarms = open("alarms", Class::Critical, FullPolicy::Refuse);
+        let readings = open("readings", Class::Bulk, FullPolicy::DropOldest);
+        // Three fill a segment.
+        let append = |log: &Log| log.append("t", &Event::new(&[7; 1000]));
+        for _ in 0..9 {
+            append(&readings).unwrap();
+        }
+        let error = FileError::new("sync", Path::new("disk"), io::Error::from_raw_os_error(5));
+        readings.engine().medium().fail(&error);
+        let told = loop {
+            if let Err(told) = append(&alarms) {
+                break told;
+            }
+            assert!(alarms.status().unwrap().visible < 9, "nobody gave this room");
+        };
+        let AppendError::Medium(told) = told else { panic!("{told}") };
+        assert_eq!(told.to_string(), error.to_string());
+        assert_eq!(told.durable(), None, "this log goes on");
+        assert!(readings.sync().is_err());
+        drop(readings);
+        let _readings = open("readings", Class::Bulk, FullPolicy::DropOldest);
+        for _ in 0..6 {
+            append(&alarms).unwrap();
+        }
+    }
+}

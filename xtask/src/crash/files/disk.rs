@@ -178,9 +178,9 @@ impl Disk {
                 let sync = if name.is_empty() || self.folders.contains(name) {
                     (Synced::Folder(name.clone()), self.next_name)
                 } else {
-                    let file = self.names.get(name).copied().context("a file that is known")?;
                     let node = self.node(name)?;
-                    (Synced::File(file), node.before + node.changes.len())
+                    let covered = node.before + node.changes.len();
+                    (Synced::File(self.names[name]), covered)
                 };
                 self.syncs.insert(*thread, sync);
             }

@@ -120,9 +120,16 @@ static long written(long nr, long *a, const char *name) {
     return how > 0 ? -how : done;
 }
 
-/* Nothing is synced: no power is cut here. Others go on meanwhile. */
-static long synced(long nr, const char *name) {
+/* Nothing is synced: no power is cut here. Others go on meanwhile. The name is that of the moment when it begins: another thread may rename or
+ * remove the file before and after, but not in between. */
+static long synced(long nr, long fd) {
+    char path[4096];
     lock();
+    const char *name = below_of(fd, path, sizeof path);
+    if (!name) {
+        unlock();
+        return 0;
+    }
     long how = fault(CHANGE, name, nr);
     if (how != LOST) record(SYNC, 0, name, strlen(name), 0, 0, NULL, 0);
     seed = seed * 6364136223846793005u + 1442695040888963407u;
@@ -196,9 +203,7 @@ static void trapped(int signal, siginfo_t *info, void *context) {
     greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
     long a[] = { r[REG_RDI], r[REG_RSI], r[REG_RDX], r[REG_R10], r[REG_R8], r[REG_R9] }, nr = info->si_syscall;
     if (nr == SYS_fsync || nr == SYS_fdatasync) {
-        char path[4096];
-        const char *name = below_of(a[0], path, sizeof path);
-        r[REG_RAX] = name ? synced(nr, name) : 0;
+        r[REG_RAX] = synced(nr, a[0]);
         return;
     }
     lock();

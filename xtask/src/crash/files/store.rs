@@ -252,7 +252,9 @@ impl Keeper {
             return Err(anyhow::anyhow!("{took}: {} had to go", LOGS[other]).into());
         }
         let is_last = theirs <= own || now[other].segments == 1;
-        if went(log) && !is_trim && self.retains[log].is_none() && !is_last {
+        // What is to go and cannot, because a call fails, leaves the turn to the next.
+        let is_next = self.is_sound && !is_last;
+        if went(log) && !is_trim && self.retains[log].is_none() && is_next {
             return Err(anyhow::anyhow!("{took}: {} was to go", LOGS[other]).into());
         }
         let (bytes, most) = (self.store.status()?.bytes, self.kind.most(0));
