@@ -390,11 +390,12 @@ fn strangers_among_many_segments_do_not_take_the_log_over_wherever_they_stand() 
     let other = tempfile::tempdir().unwrap();
     append(&Options::new().open(other.path()).unwrap(), 1);
     let small = Options::new().segment_bytes(1024).budget_bytes(80 << 10).record_bytes_max(8 << 10);
-    let (every, rotten) = ([2, 3, 5, 8], [false, true]);
-    for (every, rotten) in every.iter().flat_map(|every| rotten.map(|rotten| (*every, rotten))) {
+    let everys = [2, 3, 5, 6, 8].iter().flat_map(|every| [(*every, false), (*every, true)]);
+    // Of other numbers of segments others are looked at.
+    for (records, (every, rotten)) in everys.flat_map(|it| [(2300, it), (2600, it)]) {
         let folder = tempfile::tempdir().unwrap();
         let log = small.open(folder.path()).unwrap();
-        append(&log, 2300);
+        append(&log, records);
         let (visible, segments) = (log.status().unwrap().visible, log.status().unwrap().segments);
         assert!(segments > 30, "{segments}");
         drop(log);
