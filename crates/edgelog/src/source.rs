@@ -30,15 +30,7 @@ impl Source {
 const LOOKS: u32 = 8;
 
 fn mount_folder(path: &Path) -> Result<LogView<Source>, OpenError> {
-    let look = || Stored::of(&Listing::of(path)?);
-    let mut stored = look()?;
-    for _ in 1..LOOKS {
-        if stored.files == 0 || stored.geometry.is_some() {
-            break;
-        }
-        // Of two segments each may have been the one that its owner was recycling when it was looked at.
-        stored = look()?;
-    }
+    let stored = look_for_a_log(|| Stored::of(&Listing::of(path)?))?;
     let Stored { geometry: Some(geometry), files, first, .. } = stored else {
         return Err(stored.refusal(path));
     };
@@ -48,6 +40,21 @@ fn mount_folder(path: &Path) -> Result<LogView<Source>, OpenError> {
         MountError::NoLog { .. } => OpenError::NotALog { path: path.to_owned(), files },
         source => mount_error(path, source),
     })
+}
+
+/// Beside an owner the only segment may be gone since the folder was read, and of two each may have been the one that he was recycling when it
+/// was looked at.
+fn look_for_a_log(
+    mut look: impl FnMut() -> Result<Stored, FileError>,
+) -> Result<Stored, FileError> {
+    let mut stored = look()?;
+    for _ in 1..LOOKS {
+        if stored.geometry.is_some() {
+            break;
+        }
+        stored = look()?;
+    }
+    Ok(stored)
 }
 
 fn mount_image(path: &Path) -> Result<LogView<Source>, OpenError> {
@@ -120,4 +127,25 @@ impl Medium for Source {
 
 fn only_read() -> FileError {
     FileError::new("write to", Path::new("a view"), io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+
+    #[test]
+    fn a_log_whose_only_segment_was_gone_before_it_was_opened_is_looked_for_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Options::new().budget_bytes(16 << 20).open(folder.path()).unwrap();
+        for gone in 0..LOOKS {
+            let mut looks = 0;
+            let stored = look_for_a_log(|| {
+                looks += 1;
+                let folder = if looks <= gone { Path::new("none") } else { log.directory() };
+                Stored::of(&Listing::of(folder)?)
+            });
+            assert!(stored.unwrap().geometry.is_some(), "gone {gone} times");
+        }
+    }
 }

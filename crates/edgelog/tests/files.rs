@@ -233,12 +233,15 @@ fn what_is_no_file_in_a_segments_place_costs_that_segment_holds_nobody_up_and_is
     let things = [
         "a folder",
         "a loop",
+        "a link through a file",
+        "a link to a name that is too long",
         "a pipe",
         "a socket",
         "a link to a device",
         "a folder in the place of a compressed file",
         "a pipe in the place of a compressed file",
     ];
+    let too_long = "n".repeat(300);
     for (thing, slot) in things.iter().flat_map(|thing| (0..4).map(move |slot| (thing, slot))) {
         let folder = tempfile::tempdir().unwrap();
         append(&options().open(folder.path()).unwrap(), 2300);
@@ -250,6 +253,10 @@ fn what_is_no_file_in_a_segments_place_costs_that_segment_holds_nobody_up_and_is
         let path = folder.path().join(format!("{slot:08}.seg{ending}"));
         if *thing == "a loop" {
             symlink(&path, &path).unwrap();
+        } else if *thing == "a link through a file" {
+            symlink("lock/file", &path).unwrap();
+        } else if *thing == "a link to a name that is too long" {
+            symlink(&too_long, &path).unwrap();
         } else if *thing == "a link to a device" {
             symlink("/dev/zero", &path).unwrap();
         } else if *thing == "a socket" {
@@ -277,6 +284,10 @@ fn what_is_no_file_in_a_segments_place_costs_that_segment_holds_nobody_up_and_is
         let kind = fs::symlink_metadata(&aside).unwrap().file_type();
         if *thing == "a loop" {
             assert_eq!(fs::read_link(aside).unwrap(), path, "{told}");
+        } else if *thing == "a link through a file" {
+            assert_eq!(fs::read_link(aside).unwrap(), Path::new("lock/file"), "{told}");
+        } else if *thing == "a link to a name that is too long" {
+            assert_eq!(fs::read_link(aside).unwrap(), Path::new(&too_long), "{told}");
         } else if *thing == "a link to a device" {
             assert_eq!(fs::read_link(aside).unwrap(), Path::new("/dev/zero"), "{told}");
         } else if *thing == "a socket" {
@@ -379,11 +390,12 @@ fn strangers_among_many_segments_do_not_take_the_log_over_wherever_they_stand() 
     let other = tempfile::tempdir().unwrap();
     append(&Options::new().open(other.path()).unwrap(), 1);
     let small = Options::new().segment_bytes(1024).budget_bytes(80 << 10).record_bytes_max(8 << 10);
-    let (every, rotten) = ([2, 3, 5, 8], [false, true]);
-    for (every, rotten) in every.iter().flat_map(|every| rotten.map(|rotten| (*every, rotten))) {
+    let everys = [2, 3, 5, 6, 8].iter().flat_map(|every| [(*every, false), (*every, true)]);
+    // Of other numbers of segments others are looked at.
+    for (records, (every, rotten)) in everys.flat_map(|it| [(2300, it), (2600, it)]) {
         let folder = tempfile::tempdir().unwrap();
         let log = small.open(folder.path()).unwrap();
-        append(&log, 2300);
+        append(&log, records);
         let (visible, segments) = (log.status().unwrap().visible, log.status().unwrap().segments);
         assert!(segments > 30, "{segments}");
         drop(log);

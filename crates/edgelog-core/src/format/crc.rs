@@ -258,4 +258,36 @@ mod tests {
             assert_ne!(crc.offset_of_frame(7, offset, stored ^ 1), offset);
         }
     }
+
+    #[test]
+    fn a_frame_is_bound_to_its_epoch_and_offset_as_by_taking_in_their_bytes() {
+        let plain = crc::Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
+        let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut next = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        for turn in 0..10_000 {
+            let (frame, random) = (next().to_le_bytes(), next());
+            let (epoch, _) = halves([random, random & 0xFF, 0, u64::from(u32::MAX)][turn % 4]);
+            let (lower, upper) = halves(next());
+            let offset = match turn % 5 {
+                0 => u64::from(lower),
+                1 => u64::from(upper) << 32,
+                2 => u64::MAX,
+                3 => 0,
+                _ => u64::from(upper) << 32 | u64::from(lower),
+            };
+            let mut crc = Crc::new();
+            crc.update(&frame);
+            let in_full = [&frame[..], &epoch.to_le_bytes(), &offset.to_le_bytes()].concat();
+            let stored = plain.checksum(&in_full);
+            assert_eq!(crc.finish_frame(epoch, offset), stored, "turn {turn}");
+            assert_eq!(Crc::of_unbound_frame(epoch, offset, stored), crc, "turn {turn}");
+            assert_eq!(crc.epoch_of_frame(offset, stored), epoch, "turn {turn}");
+            assert_eq!(crc.offset_of_frame(epoch, offset, stored), offset, "turn {turn}");
+        }
+    }
 }

@@ -48,7 +48,8 @@ const NONBLOCK: i32 = OFlags::NONBLOCK.bits() as i32;
 
 /// Whether something has the name that is no file, as an error tells.
 pub(super) fn is_no_file(error: &io::Error) -> bool {
-    let told = [Errno::LOOP, Errno::ISDIR, Errno::NXIO, Errno::NODEV];
+    let told =
+        [Errno::LOOP, Errno::NOTDIR, Errno::NAMETOOLONG, Errno::ISDIR, Errno::NXIO, Errno::NODEV];
     error.raw_os_error().is_some_and(|code| told.iter().any(|it| it.raw_os_error() == code))
 }
 
