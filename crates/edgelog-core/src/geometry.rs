@@ -91,7 +91,7 @@ impl Geometry {
         if upper == 0 { lower % self.segment_count } else { self.slot_of_64_bits(upper, lower) }
     }
 
-    /// Bit by bit: such generations are rare, and dividing 64 bits takes half a KiB of a small processor's flash.
+    /// The slot of a generation of more than 32 bits. Bit by bit: such generations are rare, and dividing 64 bits takes half a KiB of a small processor's flash.
     #[cold]
     #[expect(clippy::cast_possible_truncation, reason = "a remainder is less than the count")]
     const fn slot_of_64_bits(&self, upper: u32, lower: u32) -> u32 {

@@ -52,7 +52,7 @@ struct Shared {
     packer: OnceLock<Packer>,
     recent: Recent,
     /// Below this everything was in the files when the log was opened.
-    found: u64,
+    in_files_at_opening: u64,
     /// Rung when something was appended.
     appended: Bell,
     /// True while an uplink ships the log.
@@ -137,7 +137,7 @@ impl Log {
             packer: OnceLock::new(),
             committer,
             recent,
-            found: visible,
+            in_files_at_opening: visible,
             appended: Bell::default(),
             shipping: AtomicBool::new(false),
             directory,
@@ -641,10 +641,11 @@ impl Log {
         if engine.visible() <= offset {
             return Ok(None);
         }
-        let (extent, there) = (engine.extent(), engine.durable().max(self.shared.found));
+        let extent = engine.extent();
+        let in_files = engine.durable().max(self.shared.in_files_at_opening);
         match self.shared.committer.write_out(engine) {
             Ok(()) => Ok(Some((extent, extent.visible()))),
-            Err(_) if there > offset => Ok(Some((extent, there))),
+            Err(_) if in_files > offset => Ok(Some((extent, in_files))),
             Err(error) => Err(error.into()),
         }
     }

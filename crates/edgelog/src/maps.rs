@@ -50,6 +50,7 @@ impl Maps {
     }
 
     /// As [`get`](Self::get), for who reads all of it and must be told what the device cannot give.
+    #[cold]
     pub(crate) fn get_all(
         &self,
         slot: u32,

@@ -381,8 +381,8 @@ fn pass_frame(
     geometry: &Geometry,
 ) -> Option<Frame> {
     let frame = Frame::fit(header, key_len, place.position, until, geometry)?;
-    // Told before, and not compared behind its last twelve bytes: these would have to wait for all others. And summed up before, so that it
-    // takes one register meanwhile, and not twelve.
+    // Told before, and not compared behind its last twelve bytes: these would have to wait for all others. And summed up before: the
+    // compiler would keep its dozen parts in registers until it is compared.
     let told = black_box(Crc::of_unbound_frame(place.epoch, place.offset, header.crc));
     if header.kind != Kind::Record || crc_in(bytes, &frame, place)? != told {
         return None;

@@ -134,7 +134,7 @@ fn back_4_bytes(register: u32) -> u32 {
     sum_by_byte(&BACK_4_BYTES, register)
 }
 
-/// What becomes of a register, by each of its bytes, the lowest first: the sum. 4 KiB, and only for hosts.
+/// What becomes of a register, by each of its bytes, the lowest first: the sum. 4 KiB each, and only for hosts.
 #[cfg(feature = "hardware-crc")]
 type ByByte = [[u32; 256]; 4];
 

@@ -77,7 +77,7 @@ impl Form {
 
 impl FrameHeader {
     /// The fields, if these bytes can be a frame header at all. Eight bytes are enough for a short one.
-    // One copy of it in a microcontroller's flash.
+    // One copy of it in a microcontroller's flash; hosts, which have the feature, have room for more.
     #[cfg_attr(feature = "hardware-crc", inline)]
     #[cfg_attr(not(feature = "hardware-crc"), inline(never))]
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
@@ -109,7 +109,7 @@ impl FrameHeader {
         if bits & FORM == FORM_SHORT { Self::short(crc, bits) } else { None }
     }
 
-    /// The fields of a short header.
+    /// The fields as a short header has them; a long one differs in some.
     #[inline]
     const fn short(crc: u32, bits: u32) -> Option<Self> {
         if bits & NO_CLASS == NO_CLASS {

@@ -427,6 +427,7 @@ impl<M: Medium, B: AsRef<[u8]> + AsMut<[u8]>, S: BorrowMut<Memory>> Log<M, B, S>
 /// # Errors
 ///
 /// There are too few: how many it takes.
+// Hosts, which have the feature, have room for a copy at each caller; a microcontroller has one copy.
 #[cfg_attr(feature = "hardware-crc", inline(always))]
 #[cfg_attr(
     feature = "hardware-crc",
