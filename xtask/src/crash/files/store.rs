@@ -6,7 +6,7 @@
 use super::cuts::{Calls, Examine, Scratch, agree, told};
 use super::disk::{Disk, Files, Habits};
 use super::shim::{Conditions, Shim, lay_out};
-use super::voyage::{Ship, Trouble, failed};
+use super::voyage::{Failures, PATIENCE, Ship, Trouble, failed};
 use crate::chaos::Random;
 use crate::crash::host::judge::{Found, Judge, Life};
 use crate::crash::host::order::Name;
@@ -40,8 +40,6 @@ pub struct StoreArguments {
 pub(super) const LOGS: [&str; 2] = ["alarms", "readings"];
 const OPENINGS: u32 = 3;
 const STEPS: u32 = 24;
-/// Failures of a store until a program opens it anew, or ends.
-const PATIENCE: u32 = 3;
 /// A life that takes longer hangs.
 const LIFE: Duration = Duration::from_secs(60);
 /// So many lives follow each other on a store.
@@ -164,22 +162,13 @@ impl Keeper {
 
     /// Until it is enough, or a log takes no more.
     fn keep(mut self, random: &mut Random) -> Result<()> {
-        let mut failures = 0;
+        let mut failures = Failures::default();
         for _ in 0..STEPS {
             let log = usize::try_from(random.below(2)).unwrap_or(0);
             let (doing, done) = self.step(random, log);
             let Err(trouble) = done else { continue };
-            failures += 1;
-            failed(doing, &trouble);
-            match trouble {
-                Trouble::Broken(error) => return Err(error),
-                _ if failures == PATIENCE => break,
-                trouble => {
-                    if let Some(durable) = trouble.ended() {
-                        self.ships[log].acked(durable);
-                        break;
-                    }
-                }
+            if failures.are_the_end(&self.ships[log], doing, trouble)? {
+                break;
             }
         }
         Ok(())

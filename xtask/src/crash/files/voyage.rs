@@ -26,7 +26,7 @@ const STEPS: u32 = 24;
 /// One in so many records is told before it is durable.
 const SEEN: u64 = 8;
 /// Failures of one log, or of opening, until a program opens it anew, or ends.
-const PATIENCE: u32 = 3;
+pub(super) const PATIENCE: u32 = 3;
 /// The one run, and its one thread.
 const RUN: u32 = 0;
 const THREAD: u32 = 0;
@@ -68,7 +68,7 @@ pub fn sail(arguments: &VoyageArguments) -> Result<()> {
 /// From an opening until the log takes no more, or it is enough.
 fn sail_once(log: Log, seed: u64, random: &mut Random) -> Result<()> {
     let mut ship = Ship::new(log, RUN, THREAD);
-    let mut failures = 0;
+    let mut failures = Failures::default();
     if let Err(trouble) = ship.look() {
         failed("read", &trouble);
         if let Trouble::Broken(error) = trouble {
@@ -80,20 +80,37 @@ fn sail_once(log: Log, seed: u64, random: &mut Random) -> Result<()> {
     for _ in 0..STEPS {
         let (doing, done) = ship.step(random, long);
         let Err(trouble) = done else { continue };
-        failures += 1;
-        failed(doing, &trouble);
-        match trouble {
-            Trouble::Broken(error) => return Err(error),
-            _ if failures == PATIENCE => break,
-            trouble => {
-                if let Some(durable) = trouble.ended() {
-                    ship.acked(durable);
-                    break;
-                }
-            }
+        if failures.are_the_end(&ship, doing, trouble)? {
+            break;
         }
     }
     Ok(())
+}
+
+/// Failures of one opening: a program tries again.
+#[derive(Default)]
+pub(super) struct Failures(u32);
+
+impl Failures {
+    /// Tells of one more. True when they are too many, or the log takes no more: what it says then is durable is acknowledged.
+    pub(super) fn are_the_end(
+        &mut self,
+        ship: &Ship,
+        doing: &str,
+        trouble: Trouble,
+    ) -> Result<bool> {
+        self.0 += 1;
+        failed(doing, &trouble);
+        if let Trouble::Broken(error) = trouble {
+            return Err(error);
+        }
+        if self.0 == PATIENCE {
+            return Ok(true);
+        }
+        let Some(durable) = trouble.ended() else { return Ok(false) };
+        ship.acked(durable);
+        Ok(true)
+    }
 }
 
 /// A log in use.
